@@ -1,0 +1,64 @@
+// The layers of doc/architecture.md: a folder imports only itself or a folder of a lower rank.
+const ranks = [
+  ['^src/base'],
+  ['^grammar', '^src/flow', '^src/native'],
+  ['^src/netlink', '^src/wire', '^src/config'],
+  ['^src/kernel', '^src/channel', '^src/log'],
+  ['^src/cache'],
+  ['^src/sync', '^src/stats'],
+  ['^src/control'],
+  ['^src/daemon'],
+  ['^src/cli'],
+];
+const all = (rows) => rows.flat().join('|');
+
+const layerRules = ranks.flatMap((folders, rank) =>
+  folders.map((folder) => ({
+    name: `layer-${folder.slice(1).replace('/', '-')}`,
+    comment: 'Calls go down the layers only; data comes back up through callbacks the lower layer declares.',
+    severity: 'error',
+    from: { path: `${folder}/` },
+    to: {
+      path: all(ranks.slice(rank)).replaceAll('|', '/|').concat('/'),
+      pathNot: `${folder}/`,
+    },
+  })),
+);
+
+// One home per library, so that replacing one is a change in one folder.
+const homes = {
+  chevrotain: ['^grammar/', '^src/config/'],
+  winston: ['^src/log/'],
+  'logform|triple-beam': ['^src/log/'],
+  commander: ['^src/cli/'],
+  'node-gyp-build': ['^src/native/'],
+};
+const libraryRules = Object.entries(homes).map(([library, folders]) => ({
+  name: `home-of-${library.split('|')[0]}`,
+  severity: 'error',
+  from: { pathNot: folders.join('|') },
+  to: { path: `node_modules/(${library})/` },
+}));
+
+// Pure folders: no sockets, no timers, no Date, no files; clock, logger, kernel and channel come in as arguments.
+const pureRule = {
+  name: 'pure-folders',
+  severity: 'error',
+  from: { path: '^(grammar|src/base|src/flow|src/netlink|src/wire|src/cache|src/sync)/' },
+  to: { dependencyTypes: ['core'] },
+};
+
+module.exports = {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    ...layerRules,
+    ...libraryRules,
+    pureRule,
+  ],
+  options: {
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: 'node_modules' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default'] },
+  },
+};
