@@ -1,0 +1,155 @@
+import { Views } from '../base/views.js';
+import type { FlowRef } from '../flow/ref.js';
+import * as native from '../native/index.js';
+import { encodeCreate, encodeDelete } from '../netlink/encode.js';
+import { errorOf, isWhole, NLM_F_ACK, NLMSG_ALIGN, NLMSG_ERROR, nextOf, sequenceOf, typeOf } from '../netlink/message.js';
+import { NetfilterSocket, netfilterFailure } from './socket.js';
+
+/** Requests handed over in one system call: beyond some 256 the cost of a call no longer shows (spec/kernel.md). */
+const BATCH_REQUESTS = 256;
+/** Room for one request; the largest (IPv6, NAT, master, labels, helper, adjustments) takes some 700 bytes. */
+const REQUEST_BYTES = 1024;
+/** Receive buffer for the answers of a batch in which every request fails: a kernel buffer of about 1 KiB each. */
+const ANSWER_BUFFER = 1 << 20;
+/** An answer is a netlink header, an error number and the request's header (NETLINK_CAP_ACK). */
+const ANSWER_SLOT = 256;
+const ANSWER_SLOTS = 64;
+
+/** ENOENT: the kernel has no such flow (asm-generic/errno-base.h). */
+const ENOENT = 2;
+
+/** No tag: the failure of this request concerns nobody. */
+const NO_TAG = -1;
+
+/**
+ * Requests to the kernel's conntrack table, hundreds in one system call. The kernel carries out all of them before
+ * the call returns; only the last asks for an acknowledgement, of the others only failures answer, and the sequence
+ * number tells which (spec/kernel.md).
+ */
+export class KernelRequests {
+  private readonly socket = new NetfilterSocket(0);
+  private readonly out = new Views(BATCH_REQUESTS * REQUEST_BYTES);
+  private readonly answers = new Views(ANSWER_SLOTS * ANSWER_SLOT);
+  private readonly answerLengths = new Int32Array(ANSWER_SLOTS);
+  private readonly tags = new Int32Array(BATCH_REQUESTS);
+  /** Byte offset of the last request of the batch: the one that asks for the acknowledgement. */
+  private lastAt = 0;
+  private length = 0;
+  private count = 0;
+  /** Sequence number of the batch's first request; the next batch goes on after it, so that answers never mix. */
+  private firstSequence = 1;
+
+  constructor(
+    /** TCPWindowTracking: off sets the be-liberal flags on TCP flows. */
+    private readonly windowTracking: boolean,
+  ) {
+    this.socket.setReceiveBuffer(ANSWER_BUFFER);
+    this.socket.setShortAnswers();
+  }
+
+  /** Events that these requests cause carry this port id. */
+  get portId(): number {
+    return this.socket.portId;
+  }
+
+  get room(): number {
+    return BATCH_REQUESTS - this.count;
+  }
+
+  create(flow: FlowRef, timeoutSeconds: number, tag: number): void {
+    const { windowTracking } = this;
+    this.add(
+      encodeCreate(this.out, this.length, flow, {
+        sequence: this.firstSequence + this.count,
+        ack: false,
+        timeout: timeoutSeconds,
+        windowTracking,
+      }),
+      tag,
+    );
+  }
+
+  delete(flow: FlowRef, timeoutSeconds: number): void {
+    const { windowTracking } = this;
+    this.add(
+      encodeDelete(this.out, this.length, flow, {
+        sequence: this.firstSequence + this.count,
+        ack: false,
+        timeout: timeoutSeconds,
+        windowTracking,
+      }),
+      NO_TAG,
+    );
+  }
+
+  /**
+   * Hands the batch over and reports what failed.
+   *
+   * @throws SystemError when the kernel took nothing of it
+   */
+  submit(failed: (tag: number, errno: number) => void): void {
+    if (this.count === 0) return;
+    this.out.u16[(this.lastAt + 6) >>> 1]! |= NLM_F_ACK;
+    const { count, length } = this;
+    const sent = native.send(this.socket.fd, this.out.buffer, 0, length);
+    const first = this.firstSequence;
+    this.firstSequence = (first + count) >>> 0 || 1;
+    this.count = 0;
+    this.length = 0;
+    if (sent < 0) throw netfilterFailure('send', -sent);
+    this.readAnswers(first, count, failed);
+  }
+
+  errorText(errno: number): string {
+    return native.errnoText(errno);
+  }
+
+  close(): void {
+    this.socket.close();
+  }
+
+  private add(length: number, tag: number): void {
+    this.tags[this.count++] = tag;
+    this.lastAt = this.length;
+    this.length += NLMSG_ALIGN(length);
+  }
+
+  /** The kernel answered before send() returned, so everything there is to read is there now. */
+  private readAnswers(first: number, count: number, failed: (tag: number, errno: number) => void): void {
+    const { answers, answerLengths, socket } = this;
+    for (;;) {
+      const received = native.receiveBatch(
+        socket.fd,
+        answers.buffer,
+        ANSWER_SLOT,
+        ANSWER_SLOTS,
+        answerLengths,
+        null,
+      );
+      if (received < 0) throw netfilterFailure('recvmmsg', -received);
+      for (let slot = 0; slot < received; slot++) {
+        this.answer(slot * ANSWER_SLOT, Math.abs(answerLengths[slot]!), first, count, failed);
+      }
+      if (received < ANSWER_SLOTS) return;
+    }
+  }
+
+  private answer(
+    start: number,
+    length: number,
+    first: number,
+    count: number,
+    failed: (tag: number, errno: number) => void,
+  ): void {
+    const end = start + length;
+    for (let at = start; isWhole(this.answers, at, end); at = nextOf(this.answers, at)) {
+      if (typeOf(this.answers, at) !== NLMSG_ERROR) continue;
+      const errno = errorOf(this.answers, at);
+      const index = (sequenceOf(this.answers, at) - first) >>> 0;
+      if (errno === 0 || index >= count) continue;
+      const tag = this.tags[index]!;
+      if (tag === NO_TAG && errno === ENOENT) continue;
+      if (tag !== NO_TAG) failed(tag, errno);
+    }
+  }
+}

@@ -1,0 +1,317 @@
+import type { Clock } from '../base/clock.js';
+import type { Logger } from '../base/logger.js';
+import type { Scheduler, Timer } from '../base/scheduler.js';
+import type { Views } from '../base/views.js';
+import { Commit, type CommitKernel } from '../cache/commit.js';
+import type { ExternalCache } from '../cache/external.js';
+import type { InternalCache } from '../cache/internal.js';
+import type { FlowRef } from '../flow/ref.js';
+import { FlowScratch } from '../flow/scratch.js';
+import type { DumpEvents } from '../kernel/dump.js';
+import type { EventSourceEvents } from '../kernel/events.js';
+import { KernelCounters } from '../kernel/statistics.js';
+import { NFNL_SUBSYS_CTNETLINK } from '../netlink/constants.js';
+import { decodeFlow } from '../netlink/decode.js';
+import {
+  EVENT_DESTROY,
+  EVENT_NEW,
+  EVENT_UPDATE,
+  eventOf,
+  flagsOf,
+  isWhole,
+  lengthOf,
+  nextOf,
+  portIdOf,
+  subsystemOf,
+  typeOf,
+} from '../netlink/message.js';
+import { type FlushKernel, KernelFlush } from './kernel-flush.js';
+import type { SyncMode } from './mode.js';
+import { AFTER_OVERRUN, type Dump, POPULATE, Resync } from './resync.js';
+
+export interface EngineSettings {
+  /** CommitTimeout in seconds; null: flows keep what is left of their own. */
+  readonly commitTimeout: number | null;
+  /** PurgeTimeout in seconds. */
+  readonly purgeTimeout: number;
+  /** NetlinkOverrunResync in seconds; null: off. */
+  readonly overrunResync: number | null;
+  /** StartupResync: ask the peers for their flows at start. */
+  readonly startupResync: boolean;
+}
+
+/** Requests through the socket whose events are our own. */
+export interface OwnKernel extends CommitKernel {
+  /** What the events of its requests carry. */
+  readonly portId: number;
+}
+
+export interface EngineContext {
+  readonly settings: EngineSettings;
+  readonly clock: Clock;
+  readonly scheduler: Scheduler;
+  readonly log: Logger;
+  readonly internal: InternalCache;
+  readonly external: ExternalCache;
+  readonly mode: SyncMode;
+  readonly commitKernel: OwnKernel;
+  readonly flushKernel: FlushKernel;
+  openDump(events: DumpEvents): Dump;
+  /** The flow as the original prints it under an error line. */
+  describe(flow: FlowRef): string;
+}
+
+/** Which caches a flush empties. */
+export type CacheChoice = 'internal' | 'external' | 'both';
+
+/** Shortest wait for the mode's next deadline, so that a deadline that has passed cannot spin the loop. */
+const SHORTEST_WAIT_MS = 1;
+
+/**
+ * Joins kernel, caches, mode and channel. Input comes from the event socket (`onEvents`), the channel
+ * (`onDatagram`) and the control socket (the rest); after each turn of input the mode sends what waits.
+ */
+export class SyncEngine implements EventSourceEvents {
+  readonly kernel = new KernelCounters();
+
+  private readonly scratch = new FlowScratch();
+  private readonly resync: Resync;
+  private readonly flush: KernelFlush;
+  private readonly ownPort: number;
+  private modeTimer: Timer | null = null;
+  private overrunTimer: Timer | null = null;
+  private purgeTimer: Timer | null = null;
+  private transmitting = false;
+  private committing = false;
+  private closed = false;
+
+  constructor(private readonly context: EngineContext) {
+    const { internal, scheduler } = context;
+    this.ownPort = context.commitKernel.portId;
+    this.resync = new Resync({
+      cache: internal,
+      counters: this.kernel,
+      scheduler,
+      openDump: (events) => context.openDump(events),
+    });
+    this.flush = new KernelFlush({
+      kernel: context.flushKernel,
+      counters: this.kernel,
+      log: context.log,
+      openDump: (events) => context.openDump(events),
+    });
+  }
+
+  /** Fills the internal cache from the kernel; the event source is started afterwards, its events are newer. */
+  populate(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.resync.request(POPULATE, (error) => (error === null ? resolve() : reject(error)));
+    });
+  }
+
+  /** Sending begins: the mode's clock starts, and with StartupResync the peers are asked for their flows. */
+  start(): void {
+    if (this.context.settings.startupResync) this.requestResync();
+    this.armMode();
+  }
+
+  close(): void {
+    this.closed = true;
+    this.modeTimer?.cancel();
+    this.overrunTimer?.cancel();
+    this.purgeTimer?.cancel();
+    this.resync.close();
+    this.flush.close();
+  }
+
+  // --- kernel events -------------------------------------------------------------------------------------------
+
+  onEvents(views: Views, start: number, end: number): void {
+    for (let at = start; isWhole(views, at, end); at = nextOf(views, at)) this.event(views, at);
+  }
+
+  onTurnEnd(): void {
+    this.transmit();
+  }
+
+  onOverrun(): void {
+    this.kernel.overruns++;
+    const { overrunResync } = this.context.settings;
+    if (overrunResync === null || this.overrunTimer !== null) return;
+    this.overrunTimer = this.context.scheduler.after(overrunResync * 1000, () => this.resyncAfterOverrun());
+  }
+
+  onFailure(): void {
+    this.kernel.eventFailures++;
+  }
+
+  private event(views: Views, at: number): void {
+    const type = typeOf(views, at);
+    if (subsystemOf(type) !== NFNL_SUBSYS_CTNETLINK) {
+      this.kernel.eventsUnknown++;
+      return;
+    }
+    this.kernel.eventsReceived++;
+    const scratch = this.scratch;
+    if (!decodeFlow(views, at, at + lengthOf(views, at), scratch)) {
+      this.kernel.eventsUnknown++;
+      return;
+    }
+    const own = portIdOf(views, at) === this.ownPort;
+    switch (eventOf(type, flagsOf(views, at))) {
+      case EVENT_NEW:
+        this.context.internal.onNew(scratch, own);
+        return;
+      case EVENT_UPDATE:
+        this.context.internal.onUpdate(scratch, own);
+        return;
+      case EVENT_DESTROY:
+        this.context.internal.onDestroy(scratch, own);
+        return;
+      default:
+        this.kernel.eventsUnknown++;
+    }
+  }
+
+  private resyncAfterOverrun(): void {
+    this.overrunTimer = null;
+    this.context.log.notice('resync with master conntrack table');
+    this.kernel.resyncs++;
+    this.resync.request(AFTER_OVERRUN, (error) => {
+      if (error !== null) this.context.log.error(`resync with master conntrack table: ${error.message}`);
+      this.transmit();
+    });
+  }
+
+  // --- peers ---------------------------------------------------------------------------------------------------
+
+  /** A datagram of a peer, `length` bytes in `views` at byte `at`. */
+  onDatagram(views: Views, at: number, length: number, peer: number): void {
+    this.context.mode.receiveDatagram(views, at, length, peer);
+  }
+
+  /** The channel handed over what was there. */
+  onDatagramsEnd(): void {
+    this.transmit();
+  }
+
+  /** Sends what waits, a budget at a time. */
+  private transmit(): void {
+    if (this.closed || this.transmitting) return;
+    if (!this.context.mode.transmit()) return;
+    this.transmitting = true;
+    this.context.scheduler.soon(() => {
+      this.transmitting = false;
+      this.transmit();
+    });
+  }
+
+  private armMode(): void {
+    if (this.closed) return;
+    const wait = this.context.mode.deadlineMs() - this.context.clock.monotonicMs();
+    this.modeTimer = this.context.scheduler.after(Math.max(SHORTEST_WAIT_MS, wait), () => {
+      this.context.mode.tick(this.context.clock.monotonicMs());
+      this.transmit();
+      this.armMode();
+    });
+  }
+
+  // --- requests of the control socket --------------------------------------------------------------------------
+
+  /** `-R`: resolves when the internal cache agrees with the kernel. */
+  resyncFromKernel(): Promise<void> {
+    this.context.log.notice('resync with master conntrack table');
+    this.kernel.resyncs++;
+    return new Promise((resolve, reject) => {
+      this.resync.request(POPULATE, (error) => {
+        this.transmit();
+        if (error === null) resolve();
+        else reject(error);
+      });
+    });
+  }
+
+  /** `-B`. */
+  bulk(): void {
+    this.context.log.notice('sending bulk update');
+    this.context.mode.bulk();
+    this.transmit();
+  }
+
+  /** `-n`. */
+  requestResync(): void {
+    this.context.log.notice('resync requested');
+    this.context.mode.requestResync();
+    this.transmit();
+  }
+
+  /** `-c`: resolves when the commit is over, at once when one is under way already. */
+  commit(text: 'committing conntrack cache' | 'committing all external caches'): Promise<void> {
+    this.cancelPurge();
+    if (this.committing) {
+      this.context.log.notice('commit already in progress, skipping');
+      return Promise.resolve();
+    }
+    this.committing = true;
+    this.context.log.notice(text);
+    const { clock, scheduler, log, external, commitKernel, settings } = this.context;
+    return new Promise((resolve) => {
+      const commit = new Commit(
+        {
+          table: external.table,
+          kernel: commitKernel,
+          clock,
+          scheduler,
+          log,
+          commitTimeout: settings.commitTimeout,
+          describe: (flow) => this.context.describe(flow),
+        },
+        () => {
+          this.committing = false;
+          resolve();
+        },
+      );
+      commit.run();
+    });
+  }
+
+  /** `-f`, `-f internal`, `-f external`. @returns false when a commit is under way and nothing was flushed */
+  flushCaches(choice: CacheChoice): boolean {
+    const { log, mode, internal, external } = this.context;
+    if (this.committing && choice !== 'internal') {
+      log.error('ignoring flush command, commit still in progress');
+      return false;
+    }
+    log.notice(choice === 'both' ? 'flushing caches' : `flushing ${choice} cache`);
+    if (choice !== 'external') {
+      mode.forgetAll();
+      internal.flush();
+    }
+    if (choice !== 'internal') external.flush();
+    return true;
+  }
+
+  /** `-F`. */
+  flushKernelTable(): void {
+    this.cancelPurge();
+    this.context.log.notice('flushing kernel conntrack table');
+    this.flush.run();
+  }
+
+  /** `-t`: once; while one is pending another request changes nothing. */
+  shortenTimers(): void {
+    if (this.purgeTimer !== null) return;
+    const { log, scheduler, settings } = this.context;
+    log.notice(`flushing conntrack table in ${settings.purgeTimeout} secs`);
+    this.purgeTimer = scheduler.after(settings.purgeTimeout * 1000, () => {
+      this.purgeTimer = null;
+      log.notice('flushing kernel conntrack table (scheduled)');
+      this.flush.run();
+    });
+  }
+
+  private cancelPurge(): void {
+    this.purgeTimer?.cancel();
+    this.purgeTimer = null;
+  }
+}

@@ -1,0 +1,90 @@
+import type { Logger } from '../base/logger.js';
+import type { Views } from '../base/views.js';
+import { TIMEOUT } from '../flow/layout.js';
+import type { FlowRef } from '../flow/ref.js';
+import { FlowScratch } from '../flow/scratch.js';
+import type { DumpEvents } from '../kernel/dump.js';
+import type { KernelCounters } from '../kernel/statistics.js';
+import { decodeFlow } from '../netlink/decode.js';
+import { NFNL_SUBSYS_CTNETLINK } from '../netlink/constants.js';
+import { subsystemOf, typeOf } from '../netlink/message.js';
+import type { Dump } from './resync.js';
+
+/** Deletes flows in batches. */
+export interface FlushKernel {
+  readonly room: number;
+  delete(flow: FlowRef, timeoutSeconds: number): void;
+  submit(failed: (tag: number, errno: number) => void): void;
+}
+
+export interface KernelFlushContext {
+  readonly kernel: FlushKernel;
+  readonly counters: KernelCounters;
+  readonly log: Logger;
+  openDump(events: DumpEvents): Dump;
+}
+
+/** Interrupted dumps in a row before the flush is taken as done: new flows may come in for ever. */
+const MOST_RESTARTS = 10;
+
+/** `-F` and the end of PurgeTimeout: deletes the kernel's flows, dump and deletes going side by side in slices. */
+export class KernelFlush {
+  private readonly scratch = new FlowScratch();
+  private dump: Dump | null = null;
+  private restarts = 0;
+
+  constructor(private readonly context: KernelFlushContext) {}
+
+  /** Begins unless one is under way already. */
+  run(): void {
+    if (this.dump !== null) return;
+    this.context.counters.flushes++;
+    this.restarts = 0;
+    this.open();
+  }
+
+  close(): void {
+    this.dump?.close();
+    this.dump = null;
+  }
+
+  private open(): void {
+    this.dump = this.context.openDump({
+      onEntry: (views, at, end) => this.entry(views, at, end),
+      onInterrupted: () => this.interrupted(),
+      onDone: () => this.end(),
+      onError: (error) => {
+        this.context.log.error(`flush of the kernel conntrack table: ${error.message}`);
+        this.end();
+      },
+    });
+    this.dump.start();
+  }
+
+  private entry(views: Views, at: number, end: number): void {
+    const { kernel, counters } = this.context;
+    if (subsystemOf(typeOf(views, at)) !== NFNL_SUBSYS_CTNETLINK || !decodeFlow(views, at, end, this.scratch)) {
+      counters.dumpUnknown++;
+      return;
+    }
+    kernel.delete(this.scratch, this.scratch.words[TIMEOUT]!);
+    if (kernel.room === 0) this.submit();
+  }
+
+  private interrupted(): void {
+    this.submit();
+    if (++this.restarts > MOST_RESTARTS) this.end();
+    else this.open();
+  }
+
+  private end(): void {
+    this.submit();
+    this.dump = null;
+  }
+
+  private submit(): void {
+    this.context.kernel.submit((_tag, errno) => {
+      this.context.log.error(`flush of the kernel conntrack table: errno ${errno}`);
+    });
+  }
+}

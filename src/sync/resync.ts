@@ -1,0 +1,138 @@
+import type { Scheduler } from '../base/scheduler.js';
+import type { Views } from '../base/views.js';
+import type { InternalCache } from '../cache/internal.js';
+import { FlowScratch } from '../flow/scratch.js';
+import { NO_ROW } from '../flow/table.js';
+import type { DumpEvents } from '../kernel/dump.js';
+import type { KernelCounters } from '../kernel/statistics.js';
+import { decodeFlow } from '../netlink/decode.js';
+import { NFNL_SUBSYS_CTNETLINK } from '../netlink/constants.js';
+import { subsystemOf, typeOf } from '../netlink/message.js';
+
+/** A dump under way. */
+export interface Dump {
+  start(): void;
+  close(): void;
+}
+
+export interface ResyncContext {
+  readonly cache: InternalCache;
+  readonly counters: KernelCounters;
+  readonly scheduler: Scheduler;
+  openDump(events: DumpEvents): Dump;
+}
+
+/** How a resync treats what it finds. */
+export interface ResyncKind {
+  /** Flows found are sent to the peers: after an overrun nobody knows which of them changed. */
+  readonly send: boolean;
+  /** Entries the kernel no longer has are destroyed, and the peers told. */
+  readonly purge: boolean;
+}
+
+/** `-R` and the start: the cache learns, nothing is sent (observed on the original). */
+export const POPULATE: ResyncKind = { send: false, purge: false };
+/** After an overrun: as if every event had been seen. */
+export const AFTER_OVERRUN: ResyncKind = { send: true, purge: true };
+
+/** Interrupted dumps in a row before their result is taken as it is: a table that never rests must not be read for ever. */
+const MOST_RESTARTS = 10;
+/** Rows looked at by a purge before other work gets a turn: well below a millisecond. */
+const PURGE_SLICE = 4096;
+
+/**
+ * Fills the internal cache from a dump of the kernel's table, in slices. One runs at a time; a request during a
+ * resync makes another one follow it, since the dump under way may have passed the flows in question.
+ */
+export class Resync {
+  private readonly scratch = new FlowScratch();
+  private running: ResyncKind | null = null;
+  private waiting: ResyncKind | null = null;
+  private callbacks: Array<(error: Error | null) => void> = [];
+  private waitingCallbacks: Array<(error: Error | null) => void> = [];
+  private dump: Dump | null = null;
+  private restarts = 0;
+
+  constructor(private readonly context: ResyncContext) {}
+
+  /** @param done called at the end, with the error when the kernel refused */
+  request(kind: ResyncKind, done: (error: Error | null) => void): void {
+    if (this.running !== null) {
+      this.waiting = { send: kind.send || !!this.waiting?.send, purge: kind.purge || !!this.waiting?.purge };
+      this.waitingCallbacks.push(done);
+      return;
+    }
+    this.callbacks = [done];
+    this.begin(kind);
+  }
+
+  /** Gives up what runs and what waits; nobody is called any more. */
+  close(): void {
+    this.dump?.close();
+    this.dump = null;
+    this.callbacks = [];
+    this.waitingCallbacks = [];
+    this.waiting = null;
+    this.running = null;
+  }
+
+  private begin(kind: ResyncKind): void {
+    this.running = kind;
+    this.restarts = 0;
+    this.context.cache.beginDump();
+    this.open(kind);
+  }
+
+  private open(kind: ResyncKind): void {
+    const dump = this.context.openDump({
+      onEntry: (views, at, end) => this.entry(views, at, end, kind.send),
+      onInterrupted: () => this.interrupted(kind),
+      onDone: () => this.complete(kind),
+      onError: (error) => this.end(error),
+    });
+    this.dump = dump;
+    dump.start();
+  }
+
+  private entry(views: Views, at: number, end: number, send: boolean): void {
+    if (subsystemOf(typeOf(views, at)) !== NFNL_SUBSYS_CTNETLINK || !decodeFlow(views, at, end, this.scratch)) {
+      this.context.counters.dumpUnknown++;
+      return;
+    }
+    this.context.cache.onDumped(this.scratch, send);
+  }
+
+  private interrupted(kind: ResyncKind): void {
+    if (++this.restarts > MOST_RESTARTS) {
+      // What it lacks, events bring; but it is no proof that an entry is gone.
+      this.end(null);
+      return;
+    }
+    this.open(kind);
+  }
+
+  private complete(kind: ResyncKind): void {
+    if (kind.purge) this.purge(0);
+    else this.end(null);
+  }
+
+  private purge(from: number): void {
+    if (this.running === null) return;
+    const next = this.context.cache.purgeUnseen(from as typeof NO_ROW, PURGE_SLICE);
+    if (next === NO_ROW) this.end(null);
+    else this.context.scheduler.soon(() => this.purge(next));
+  }
+
+  private end(error: Error | null): void {
+    this.context.cache.endDump();
+    this.dump = null;
+    this.running = null;
+    const finished = this.callbacks;
+    this.callbacks = this.waitingCallbacks;
+    this.waitingCallbacks = [];
+    const next = this.waiting;
+    this.waiting = null;
+    if (next !== null) this.begin(next);
+    for (const done of finished) done(error);
+  }
+}
