@@ -1,0 +1,98 @@
+// Facts about the host and settings of the process that Node.js has no call for.
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <string>
+
+#include "addon.h"
+
+namespace conntrackd {
+namespace {
+
+std::string Text(const Napi::CallbackInfo& info, size_t index) {
+  return info[index].IsString() ? info[index].As<Napi::String>().Utf8Value() : std::string();
+}
+
+Napi::Value InterfaceIndex(const Napi::CallbackInfo& info) {
+  unsigned index = if_nametoindex(Text(info, 0).c_str());
+  return Result(info, index == 0 ? -errno : static_cast<long>(index));
+}
+
+// One SIOCGIF* request of netdevice(7). Any socket of the namespace will do to ask.
+long AskInterface(const Napi::CallbackInfo& info, unsigned long request, ifreq* answer) {
+  std::string name = Text(info, 0);
+  *answer = ifreq{};
+  if (name.size() >= sizeof answer->ifr_name) return -ENODEV;
+  std::memcpy(answer->ifr_name, name.c_str(), name.size());
+  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  long result = ioctl(fd, request, answer) < 0 ? -errno : 0;
+  close(fd);
+  return result;
+}
+
+Napi::Value InterfaceMtu(const Napi::CallbackInfo& info) {
+  ifreq answer;
+  long result = AskInterface(info, SIOCGIFMTU, &answer);
+  return Result(info, result < 0 ? result : answer.ifr_mtu);
+}
+
+Napi::Value InterfaceFlags(const Napi::CallbackInfo& info) {
+  ifreq answer;
+  long result = AskInterface(info, SIOCGIFFLAGS, &answer);
+  return Result(info, result < 0 ? result : static_cast<unsigned short>(answer.ifr_flags));
+}
+
+Napi::Value ErrnoName(const Napi::CallbackInfo& info) {
+#if defined(__GLIBC__)
+  const char* name = strerrorname_np(Integer(info, 0));
+#else
+  const char* name = nullptr;
+#endif
+  if (name == nullptr) return info.Env().Null();
+  return Napi::String::New(info.Env(), name);
+}
+
+Napi::Value ErrnoText(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), std::strerror(Integer(info, 0)));
+}
+
+Napi::Value SetScheduler(const Napi::CallbackInfo& info) {
+  sched_param parameters{};
+  parameters.sched_priority = Integer(info, 1);
+  return Result(info, Retry([&] { return sched_setscheduler(0, Integer(info, 0), &parameters); }));
+}
+
+Napi::Value SetThreadName(const Napi::CallbackInfo& info) {
+  return Result(info, Retry([&] { return prctl(PR_SET_NAME, Text(info, 0).c_str(), 0, 0, 0); }));
+}
+
+// Sockets opened from now on by this thread, and processes it starts, belong to the namespace of that path.
+Napi::Value EnterNetworkNamespace(const Napi::CallbackInfo& info) {
+  long fd = Retry([&] { return open(Text(info, 0).c_str(), O_RDONLY | O_CLOEXEC); });
+  if (fd < 0) return Result(info, fd);
+  long result = Retry([&] { return setns(static_cast<int>(fd), CLONE_NEWNET); });
+  close(static_cast<int>(fd));
+  return Result(info, result);
+}
+
+}  // namespace
+
+void InitHost(Napi::Env env, Napi::Object exports) {
+  exports["interfaceIndex"] = Napi::Function::New<InterfaceIndex>(env);
+  exports["interfaceMtu"] = Napi::Function::New<InterfaceMtu>(env);
+  exports["interfaceFlags"] = Napi::Function::New<InterfaceFlags>(env);
+  exports["errnoName"] = Napi::Function::New<ErrnoName>(env);
+  exports["errnoText"] = Napi::Function::New<ErrnoText>(env);
+  exports["setScheduler"] = Napi::Function::New<SetScheduler>(env);
+  exports["setThreadName"] = Napi::Function::New<SetThreadName>(env);
+  exports["enterNetworkNamespace"] = Napi::Function::New<EnterNetworkNamespace>(env);
+}
+
+}  // namespace conntrackd
