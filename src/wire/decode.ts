@@ -68,6 +68,7 @@ import {
   FLOW_TIMEOUT,
   FLOW_ZONE,
   HEADER_BYTES,
+  HELPER_DATA_BYTES,
   HELPER_NAME,
   ICMP_CODE,
   ICMP_ID,
@@ -372,7 +373,7 @@ function readMaster(family: number, u32: Uint32Array, w: number, aside: Uint32Ar
  * control character or markup would only serve to break a dump: it is malformed.
  */
 function readHelper(u8: Uint8Array, at: number, size: number, aside: Uint32Array): number {
-  if (size > LONGEST_HELPER_DATA) return -1;
+  if (size > HELPER_DATA_BYTES) return -1;
   for (let i = 0; i < 4; i++) aside[ASIDE_HELPER + i] = 0;
   let length = 0;
   for (; length < size && u8[at + length] !== 0; length++) {
@@ -383,15 +384,13 @@ function readHelper(u8: Uint8Array, at: number, size: number, aside: Uint32Array
   return length === 0 ? 0 : K_HELPER;
 }
 
-/** Most bytes of a helper's name on the wire (spec/wire.md 27). */
-const LONGEST_HELPER_DATA = 12;
-
-/** Most words of labels: 128 of them (XT_CONNLABEL_MAXBIT, linux/netfilter/xt_connlabel.h). */
+/** Words of labels in a record: 128 bits (XT_CONNLABEL_MAXBIT, linux/netfilter/xt_connlabel.h). */
 const LABEL_WORDS = 4;
 
+/** Whole words only, and no more than a record holds; the original takes any length. Words not sent are zero. */
 function readLabels(u32: Uint32Array, w: number, size: number, aside: Uint32Array): number {
-  if (size > LABEL_WORDS * 4 || (size & 3) !== 0) return -1;
-  for (let i = 0; i < LABEL_WORDS; i++) aside[ASIDE_LABELS + i] = i < size >> 2 ? swap32(u32[w + i]!) : 0;
+  const sent = size >> 2;
+  for (let i = 0; i < LABEL_WORDS; i++) aside[ASIDE_LABELS + i] = i < sent ? swap32(u32[w + i]!) : 0;
   return K_LABELS;
 }
 

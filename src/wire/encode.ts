@@ -11,7 +11,6 @@ import {
   ASIDE_SEQ_ORIG,
   ASIDE_SYNPROXY,
   familyOf,
-  HELPER_NAME_BYTES,
   IPPROTO_DCCP,
   IPPROTO_ICMP,
   IPPROTO_ICMPV6,
@@ -73,6 +72,7 @@ import {
   FLOW_TIMEOUT,
   FLOW_ZONE,
   HEADER_BYTES,
+  HELPER_DATA_BYTES,
   HELPER_NAME,
   ICMP_CODE,
   ICMP_ID,
@@ -327,20 +327,24 @@ function sameAddress(words: Uint32Array, a: number, b: number): boolean {
 function writeNat(u32: Uint32Array, at: number, words: Uint32Array, row: number): number {
   const bits = natBits(words, row);
   if (bits === 0) return at;
-  const kind = words[row + KIND]!;
-  const ipv6 = familyOf(kind) === AF_INET6;
+  const ipv6 = familyOf(words[row + KIND]!) === AF_INET6;
   let w = at;
   if ((bits & K_SNAT) !== 0) w = writeAddress(u32, w, ipv6 ? SNAT_IPV6 : SNAT_IPV4, ipv6, words, row + REPLY_DST);
   if ((bits & K_DNAT) !== 0) w = writeAddress(u32, w, ipv6 ? DNAT_IPV6 : DNAT_IPV4, ipv6, words, row + REPLY_SRC);
-  // ICMP has no ports: what the test found goes out as 0, like any attribute the original reads without having it.
-  const ports = isIcmp(protocolOf(kind)) ? 0 : words[row + REPLY_L4]!;
+  const ports = natPorts(words, row);
   if ((bits & K_SPAT) !== 0) w = writeWord(u32, w, HEAD_SPAT_PORT, swap16(ports >>> 16));
   if ((bits & K_DPAT) !== 0) w = writeWord(u32, w, HEAD_DPAT_PORT, swap16(ports & 0xffff));
   return w;
 }
 
-function isIcmp(protocol: number): boolean {
-  return protocol === IPPROTO_ICMP || protocol === IPPROTO_ICMPV6;
+/**
+ * The word that holds DPAT and SPAT. A reply tuple of ICMP has no ports: what the test found there goes out as 0, like
+ * every attribute the original reads without having it (spec/findings.md 8).
+ */
+function natPorts(words: Uint32Array, row: number): number {
+  const protocol = protocolOf(words[row + KIND]!);
+  const isIcmp = protocol === IPPROTO_ICMP || protocol === IPPROTO_ICMPV6;
+  return isIcmp && (words[row + KNOWN]! & K_REPLY) !== 0 ? 0 : words[row + REPLY_L4]!;
 }
 
 function writeAddress(
@@ -392,10 +396,14 @@ function writeAside(out: Views, at: number, flow: FlowRef): number {
   return w;
 }
 
-/** The name and its NUL (spec/findings.md 7); the rest of the last word is padding. */
+/**
+ * The name and its NUL (spec/findings.md 7); the rest of the last word is padding. A name too long for a peer to take
+ * stays away, so that the flow itself gets through.
+ */
 function writeHelper(out: Views, w: number, aside: Uint32Array, name: number): number {
   let length = 0;
-  while (length < HELPER_NAME_BYTES - 1 && byteOf(aside, name, length) !== 0) length++;
+  while (length < HELPER_DATA_BYTES && byteOf(aside, name, length) !== 0) length++;
+  if (length === 0 || length === HELPER_DATA_BYTES) return w;
   out.u32[w] = attributeHeader(HELPER_NAME, length + 1);
   const words = (length >> 2) + 1;
   for (let i = 0; i < words; i++) out.u32[w + 1 + i] = aside[name + i]!;

@@ -6,7 +6,6 @@ import {
   ASIDE_MASTER_SRC,
   ASIDE_SEQ_ORIG,
   ASIDE_SYNPROXY,
-  HELPER_NAME_BYTES,
   K_DCCP_ROLE,
   K_DNAT,
   K_DPAT,
@@ -144,6 +143,12 @@ export const DNAT_IPV6 = 30;
 export const SYNPROXY = 31;
 export const FLOW_ZONE = 32;
 
+/**
+ * Most bytes of a helper's name, its NUL included. The original takes the attribute's length, 4 more, for the name's:
+ * what is longer than 16 (NF_CT_HELPER_NAME_LEN) makes it reject the whole message. Seen on the running 1.4.7.
+ */
+export const HELPER_DATA_BYTES = 12;
+
 /** Every attribute of a flow message; index = number. */
 export const FLOW_ATTRIBUTES: readonly WireAttribute[] = [
   row(IPV4, 'IPV4', 8, K_ORIG, ORIG_SRC),
@@ -173,7 +178,7 @@ export const FLOW_ATTRIBUTES: readonly WireAttribute[] = [
   row(ICMP_ID, 'ICMP_ID', 2, K_ORIG_L4, ORIG_L4),
   row(TCP_WSCALE_ORIG, 'TCP_WSCALE_ORIG', 1, K_WSCALE_ORIG, TCP_WINDOW),
   row(TCP_WSCALE_REPL, 'TCP_WSCALE_REPL', 1, K_WSCALE_REPLY, TCP_WINDOW),
-  aside(HELPER_NAME, 'HELPER_NAME', HELPER_NAME_BYTES, K_HELPER, ASIDE_HELPER, true),
+  aside(HELPER_NAME, 'HELPER_NAME', HELPER_DATA_BYTES, K_HELPER, ASIDE_HELPER, true),
   aside(LABELS, 'LABELS', 16, K_LABELS, ASIDE_LABELS, true),
   row(SNAT_IPV6, 'SNAT_IPV6', 16, K_SNAT, REPLY_DST),
   row(DNAT_IPV6, 'DNAT_IPV6', 16, K_DNAT, REPLY_SRC),
