@@ -1,0 +1,595 @@
+import type { Views } from '../base/views.js';
+import {
+  CACHE,
+  QUEUE_MASK,
+  QUEUE_RESEND,
+  QUEUE_SHIFT,
+  QUEUE_TRANSMIT,
+  STATE_DEAD,
+  STATE_MASK,
+} from '../flow/layout.js';
+import { FlowQueue } from '../flow/queue.js';
+import { FlowPointer } from '../flow/ref.js';
+import { type FlowRow, NO_ROW } from '../flow/table.js';
+import { encodeControl, encodeFlow } from '../wire/encode.js';
+import { isData, type MessageHeader } from '../wire/header.js';
+import {
+  CONTROL,
+  FLAG_ACK,
+  FLAG_ALIVE,
+  FLAG_HELLO,
+  FLAG_HELLO_BACK,
+  FLAG_NACK,
+  FLAG_RESYNC,
+  FLOW_DESTROY,
+  FLOW_NEW,
+  FLOW_UPDATE,
+  HELLO_FLAGS,
+  RANGE_FLAGS,
+} from '../wire/tables.js';
+import { BulkCursor } from './bulk.js';
+import { FlightWindow } from './flight.js';
+import type {
+  Health,
+  QueueStatistics,
+  SyncContext,
+  SyncMode,
+  TrackingStatistics,
+  UnacknowledgedVisitor,
+} from './mode.js';
+import { type Peer, Peers } from './peers.js';
+import { DONE, type MessageJudge, REJECT, Receiver, TAKE } from './receiver.js';
+import { type ControlMessage, type ResendEvents, ResendQueue } from './resend.js';
+import { BEFORE, GAP, REJOINED, SUSPECT, sequenceAfter, sequenceDistance, sequencePlus } from './sequence.js';
+
+/** What `Mode FTFW` configures. */
+export interface FtfwOptions {
+  /** ResendQueueSize, at least 1. */
+  readonly resendQueueSize: number;
+  /** ACKWindowSize, at least 1. */
+  readonly ackWindowSize: number;
+}
+
+/** ALIVE or ACK leaves so long after the last transmission (spec/sync.md). */
+const ALIVE_MS = 1000;
+/**
+ * The same wait counted from the message received. The original knows only the one above, so that a node which sends
+ * without pause never acknowledges a window's rest. Twice as long, so that it shows only where the original would fail.
+ */
+const LATEST_ACK_MS = 2000;
+/** A message that the peer must have passed over is sent again after one to two of these. */
+const RETRY_MS = 5000;
+/** HELLOs that may arrive after a later one, at the start of a life: some packets full. */
+const LATE_HELLOS = 1024;
+/** Messages retried at a time. */
+const RETRY_BUDGET = 1024;
+/** Flows sent before others get their turn: some 2 ms. */
+const TURN_FLOWS = 2048;
+/** Entries a bulk puts into the transmit queue at a time. */
+const BULK_SLICE = 512;
+/** On a shared link streams closer than this must part: one second at several million messages, and more. */
+const LEAST_SEPARATION = 1 << 22;
+/** On a shared link an ACK is ours when it ends so near behind our last number. */
+const OWN_RANGE = 1 << 21;
+/** `maximum elements` of the transmit queue in `-s queue`: it has no limit. */
+const UNLIMITED = 0x7fffffff;
+
+/**
+ * FTFW: the reliable mode.
+ *
+ * ```
+ *  enqueue ──> transmit queue ──send──> resend queue ──ACK──> settled (a dead entry is released)
+ *                   ^                        │
+ *                   └────── NACK ────────────┘   with a new number and the flow's present state
+ * ```
+ *
+ * **Sending.** Every message, of whatever kind, takes the next number. What was sent waits for its acknowledgement,
+ * ALIVE excepted. An entry is in one queue or none: a change of one that waits for its acknowledgement moves it back.
+ *
+ * **Receiving.** Per peer a tracker says whether a message follows, leaves a gap or comes late (sequence.ts). The peer's
+ * messages are acknowledged by ranges, when ACKWindowSize of them came or a second passed without our sending anything.
+ * A gap acknowledges what came before it, asks for the missing range, and goes on.
+ *
+ * **Hello.** A node says HELLO on all it sends until it hears HELLO_BACK. A peer that says HELLO for the first time in
+ * its life knows nothing: what waits for its acknowledgement is given up (`-n` there, or StartupResync, brings it a
+ * bulk), except a request for a resync, which is repeated. But a HELLO with HELLO_BACK comes from one that has heard us
+ * already, and further HELLOs of the same life are messages like others: here the original forgets messages that are
+ * merely lost, and a node that started together with its peer stays short of them.
+ *
+ * What is promised: as long as no node restarts and no resend queue overflows, whatever the link loses, repeats or
+ * reorders, the peers end up with what we have. After an overflow (a peer away for long, with more changes than
+ * ResendQueueSize) a bulk starts by itself when the peer acknowledges again; destroyed flows whose messages were given
+ * up stay in its cache until they age or are swept. After a restart a resync must be asked for.
+ *
+ * **More than two nodes** (spec/beyond.md row 6; multicast). Messages wait until all live peers have acknowledged them.
+ * An ACK does not say whose messages it acknowledges; ours are told from others' by their numbers, so nodes keep their
+ * numbers apart: one that finds a peer's stream near its own goes on at a random number, saying HELLO and HELLO_BACK.
+ */
+export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
+  readonly tracking: TrackingStatistics = { lost: 0, before: 0 };
+  speaker = 0;
+
+  private readonly transmitQueue: FlowQueue;
+  private readonly resendQueue: ResendQueue;
+  private readonly controlQueue: ControlMessage[] = [];
+  private readonly receiver: Receiver;
+  private readonly peers: Peers;
+  private readonly flight: FlightWindow;
+  private readonly bulkCursor: BulkCursor;
+  private readonly pointer = new FlowPointer();
+
+  /** Number of the next message; the time of day once the first one is sent. */
+  private nextSequence = 0;
+  private begun = false;
+  private unflushed = false;
+  private sayHello = true;
+  private sayHelloBack = false;
+  private lastTransmissionMs: number;
+  /** Messages were given up that a peer may need. */
+  private shortOf = false;
+  private datagram = 0;
+  private nowMs: number;
+  private nextRetryMs: number;
+  private retryBefore: number | null = null;
+  private retryBeforeNext: number | null = null;
+
+  constructor(
+    private readonly context: SyncContext,
+    private readonly options: FtfwOptions,
+  ) {
+    const { table, clock } = context;
+    this.transmitQueue = new FlowQueue(table, QUEUE_TRANSMIT);
+    this.resendQueue = new ResendQueue(table, options.resendQueueSize, this);
+    this.receiver = new Receiver(this, context.external);
+    // A gap wider than the peer's resend queue cannot be closed by asking, and both ends are configured alike.
+    this.peers = new Peers(options.ackWindowSize, options.resendQueueSize);
+    this.flight = new FlightWindow(options.resendQueueSize);
+    this.bulkCursor = new BulkCursor(table);
+    this.nowMs = clock.monotonicMs();
+    this.lastTransmissionMs = this.nowMs;
+    this.nextRetryMs = this.nowMs + RETRY_MS;
+  }
+
+  get counters() {
+    return this.receiver.counters;
+  }
+
+  // --- the internal cache's side
+
+  enqueue(row: FlowRow): void {
+    const queue = this.queueOf(row);
+    if (queue === QUEUE_TRANSMIT) return;
+    if (queue === QUEUE_RESEND) this.resendQueue.removeFlow(row);
+    this.transmitQueue.push(row);
+  }
+
+  forget(row: FlowRow): void {
+    const queue = this.queueOf(row);
+    if (queue === QUEUE_TRANSMIT) this.transmitQueue.remove(row);
+    else if (queue === QUEUE_RESEND) this.resendQueue.removeFlow(row);
+  }
+
+  forgetAll(): void {
+    while (this.transmitQueue.shift() !== NO_ROW);
+    this.resendQueue.clearFlows();
+    this.bulkCursor.stop();
+  }
+
+  // --- requests
+
+  bulk(): void {
+    this.bulkCursor.start();
+  }
+
+  requestResync(): void {
+    this.queueControl(FLAG_RESYNC, 0, 0);
+  }
+
+  // --- sending
+
+  transmit(): boolean {
+    this.sendControls();
+    const more = this.sendFlows();
+    this.flush();
+    return more;
+  }
+
+  private sendControls(): void {
+    const waiting = this.controlQueue;
+    for (let message = waiting.shift(); message !== undefined; message = waiting.shift()) this.sendControl(message);
+  }
+
+  /** Sends entries, at most a turn of them. @returns true when more could be sent at once */
+  private sendFlows(): boolean {
+    const { transmitQueue, resendQueue, flight } = this;
+    const live = this.peers.live > 0 ? flight.live : Number.POSITIVE_INFINITY;
+    for (let left = TURN_FLOWS; left > 0; left--) {
+      if (transmitQueue.length === 0) this.feedBulk();
+      const row = transmitQueue.head;
+      if (row === NO_ROW) return false;
+      if (resendQueue.length >= live) {
+        flight.stall(this.context.clock.monotonicMs());
+        return false;
+      }
+      transmitQueue.remove(row);
+      this.sendFlow(row);
+    }
+    return transmitQueue.length > 0 || this.bulkCursor.active;
+  }
+
+  private sendFlow(row: FlowRow): void {
+    const { table, sink, encode } = this.context;
+    const pointer = this.pointer;
+    table.point(row, pointer);
+    const state = pointer.words[pointer.at + CACHE]! & STATE_MASK;
+    const sequence = this.takeSequence();
+    const at = sink.reserve();
+    sink.commit(encodeFlow(sink.out, at, TYPE_OF_STATE[state]!, this.takeHello(), sequence, pointer, encode));
+    this.resendQueue.addFlow(row, sequence);
+  }
+
+  private sendControl(message: ControlMessage): void {
+    const { sink } = this.context;
+    message.sequence = this.takeSequence();
+    message.flags = (message.flags & ~HELLO_FLAGS) | this.takeHello();
+    const at = sink.reserve();
+    sink.commit(encodeControl(sink.out, at, message.flags, message.sequence, message.from, message.to));
+    if ((message.flags & RANGE_FLAGS) !== 0) this.resendQueue.addControl(message);
+  }
+
+  /** Entries of a bulk join the transmit queue as far as what is under way allows. */
+  private feedBulk(): void {
+    if (!this.bulkCursor.active) return;
+    const room = this.flight.bulk - this.resendQueue.length;
+    for (let left = Math.min(BULK_SLICE, room); left > 0; left--) {
+      const row = this.bulkCursor.next();
+      if (row === NO_ROW) return;
+      this.enqueue(row);
+    }
+  }
+
+  private takeSequence(): number {
+    if (!this.begun) {
+      this.begun = true;
+      this.nextSequence = this.context.clock.wallSeconds() >>> 0;
+    }
+    this.unflushed = true;
+    const sequence = this.nextSequence;
+    this.nextSequence = (sequence + 1) >>> 0;
+    return sequence;
+  }
+
+  private takeHello(): number {
+    if (!this.sayHello && !this.sayHelloBack) return 0;
+    const flags = (this.sayHello ? FLAG_HELLO : 0) | (this.sayHelloBack ? FLAG_HELLO_BACK : 0);
+    this.sayHelloBack = false;
+    return flags;
+  }
+
+  private queueControl(flags: number, from: number, to: number): void {
+    this.controlQueue.push({ sequence: 0, flags, from, to, acknowledged: 0 });
+  }
+
+  private flush(): void {
+    if (!this.unflushed) return;
+    this.unflushed = false;
+    this.context.sink.flush();
+    this.lastTransmissionMs = this.context.clock.monotonicMs();
+  }
+
+  // --- ResendEvents
+
+  settled(row: FlowRow): void {
+    if (this.context.table.state(row) === STATE_DEAD) this.context.release(row);
+  }
+
+  again(row: FlowRow): void {
+    this.transmitQueue.push(row);
+  }
+
+  controlAgain(message: ControlMessage): void {
+    this.controlQueue.push(message);
+  }
+
+  overflowed(): void {
+    this.shortOf = true;
+  }
+
+  // --- time
+
+  tick(nowMs: number): void {
+    this.nowMs = nowMs;
+    this.flight.tick(nowMs);
+    this.expirePeers(nowMs);
+    if (this.context.sharedLink) this.separate();
+    if (nowMs >= this.nextRetryMs) this.retry(nowMs);
+    const idle = nowMs - this.lastTransmissionMs >= ALIVE_MS;
+    const acknowledged = this.acknowledgeWaiting(idle ? 0 : LATEST_ACK_MS, nowMs);
+    if (idle && !acknowledged) this.queueControl(FLAG_ALIVE, 0, 0);
+    this.sendControls();
+    this.flush();
+  }
+
+  deadlineMs(): number {
+    let deadline = Math.min(this.lastTransmissionMs + ALIVE_MS, this.nextRetryMs, this.flight.deadlineMs);
+    for (const peer of this.peers.all) {
+      if (peer.waiting) deadline = Math.min(deadline, peer.waitingSinceMs + LATEST_ACK_MS);
+    }
+    return Math.min(deadline, this.peers.deadlineMs);
+  }
+
+  /** Queues an ACK for every peer whose messages wait for at least `ageMs`. The window goes on, as in the original. */
+  private acknowledgeWaiting(ageMs: number, nowMs: number): boolean {
+    let any = false;
+    for (const peer of this.peers.all) {
+      if (!peer.waiting || nowMs - peer.waitingSinceMs < ageMs) continue;
+      this.acknowledge(peer, peer.tracker.last);
+      any = true;
+    }
+    return any;
+  }
+
+  private acknowledge(peer: Peer, to: number): void {
+    this.queueControl(FLAG_ACK, peer.acknowledgeFrom, to);
+    peer.acknowledged();
+  }
+
+  private expirePeers(nowMs: number): void {
+    for (let peer = this.peers.expire(nowMs); peer !== null; peer = this.peers.expire(nowMs)) {
+      const seconds = Math.round((nowMs - peer.heardMs) / 1000);
+      this.context.logger.warning(`no message from ${this.nameOf(peer)} for ${seconds} seconds`);
+      // Alone, it is waited for: it may come back and ask for what it missed.
+      if (this.peers.live === 0) continue;
+      peer.forgiven = true;
+      this.resendQueue.forgive(peer.bit, this.peers.required);
+    }
+  }
+
+  /** Messages that a peer passed over, acknowledging later ones, are sent again. Only a hello leaves such holes. */
+  private retry(nowMs: number): void {
+    this.nextRetryMs = nowMs + RETRY_MS;
+    const before = this.retryBefore;
+    this.retryBefore = this.retryBeforeNext;
+    this.retryBeforeNext = this.begun ? this.nextSequence : null;
+    if (before !== null) this.resendQueue.retryPassed(before, this.peers.passed(), RETRY_BUDGET);
+  }
+
+  /** On a link shared by several, goes on at another number when a peer's stream is near ours. */
+  private separate(): void {
+    if (!this.begun || !this.peers.several || !this.peers.all.some((peer) => this.isNear(peer))) return;
+    this.resendQueue.retryAll();
+    this.nextSequence = Math.floor(this.context.random() * 2 ** 32) >>> 0;
+    this.retryBefore = null;
+    this.retryBeforeNext = null;
+    this.sayHello = true;
+    this.sayHelloBack = true;
+    for (const peer of this.peers.all) {
+      peer.knowsUs = false;
+      peer.passed = null;
+    }
+  }
+
+  private isNear(peer: Peer): boolean {
+    return (
+      peer.live &&
+      peer.tracker.started &&
+      Math.abs(sequenceDistance(peer.tracker.last, this.nextSequence)) < LEAST_SEPARATION
+    );
+  }
+
+  // --- receiving
+
+  receiveDatagram(views: Views, at: number, length: number, peer: number): void {
+    this.datagram++;
+    this.nowMs = this.context.clock.monotonicMs();
+    this.receiver.receive(views, at, length, this.context.sharedLink ? peer : 0);
+  }
+
+  judge(header: MessageHeader, number: number): number {
+    const data = isData(header);
+    if (!data && !isControl(header)) return REJECT;
+    const { flags, sequence } = header;
+    const hello = (flags & FLAG_HELLO) !== 0;
+    const peer = this.peers.find(number) ?? this.meet(number, hello ? null : sequence);
+    this.speaker = peer.number;
+    if (this.peers.heard(peer, this.nowMs)) this.returned(peer);
+    if (hello) this.hello(peer, header);
+    if (!this.inSequence(peer, sequence)) return DONE;
+    if (!hello) endGreeting(peer, sequence);
+    if ((flags & FLAG_HELLO_BACK) !== 0) this.known(peer);
+    if (data) return TAKE;
+    this.control(peer, header);
+    return DONE;
+  }
+
+  private meet(number: number, sequence: number | null): Peer {
+    const peer = this.peers.meet(number, sequence, this.nowMs);
+    this.resendQueue.unmark(peer.bit);
+    return peer;
+  }
+
+  private returned(peer: Peer): void {
+    if (peer.forgiven) this.shortOf = true;
+    peer.forgiven = false;
+    if (peer.tracker.started) this.context.logger.notice(`${this.nameOf(peer)} is back`);
+  }
+
+  /** Tracks the stream and acknowledges. @returns false when the message is not to be looked at */
+  private inSequence(peer: Peer, sequence: number): boolean {
+    const { tracker } = peer;
+    const verdict = tracker.judge(sequence, this.datagram);
+    if (verdict === BEFORE) {
+      this.tracking.before++;
+      return false;
+    }
+    if (verdict === SUSPECT) {
+      this.logJump(peer, sequence, 'ignored until others follow it');
+      return false;
+    }
+    if (verdict === REJOINED) {
+      this.rejoin(peer, sequence);
+      return false;
+    }
+    if (verdict === GAP) this.gap(peer);
+    peer.accept(sequence, this.nowMs);
+    peer.window--;
+    if (peer.window <= 0) {
+      this.acknowledge(peer, sequence);
+      peer.resetWindow();
+      peer.jumpLogged = false;
+    }
+    return true;
+  }
+
+  private gap(peer: Peer): void {
+    const { tracker } = peer;
+    if (peer.waiting) this.acknowledge(peer, tracker.last);
+    this.askFor(tracker.missingFrom, tracker.missingTo);
+    peer.resetWindow();
+  }
+
+  /** The stream went on elsewhere. Nothing is acknowledged of the stretch that proved wrong. */
+  private rejoin(peer: Peer, sequence: number): void {
+    const { tracker } = peer;
+    peer.acknowledged();
+    peer.resetWindow();
+    this.logJump(peer, sequence, 'followed');
+    this.askFor(tracker.missingFrom, tracker.missingTo);
+    tracker.accept(sequence);
+  }
+
+  private askFor(from: number, to: number): void {
+    this.tracking.lost += (sequenceDistance(from, to) + 1) >>> 0;
+    this.queueControl(FLAG_NACK, from, to);
+  }
+
+  private hello(peer: Peer, { sequence, flags }: MessageHeader): void {
+    this.sayHelloBack = true;
+    if (peer.greeting && peer.tracker.continues(sequence)) {
+      peer.greetingTo = sequence;
+      return;
+    }
+    // Repeated or delayed by the network: all HELLOs of a life come before its other messages.
+    const late = sequencePlus(peer.greetingFrom, -LATE_HELLOS);
+    if (peer.tracker.started && isWithin(sequence, late, peer.greetingTo)) return;
+    this.newLife(peer, sequence, (flags & FLAG_HELLO_BACK) !== 0);
+  }
+
+  private newLife(peer: Peer, sequence: number, knowsUs: boolean): void {
+    const known = peer.tracker.started;
+    peer.restart();
+    peer.greeting = true;
+    peer.greetingFrom = sequence;
+    peer.greetingTo = sequence;
+    if (knowsUs) return;
+    this.resendQueue.forgive(peer.bit, this.peers.required);
+    if (this.peers.live <= 1) this.shortOf = false;
+    if (known) this.context.peerStarted?.(peer.number);
+  }
+
+  private known(peer: Peer): void {
+    peer.knowsUs = true;
+    if (this.peers.all.every((other) => other.knowsUs || !other.live)) this.sayHello = false;
+  }
+
+  private control(peer: Peer, { flags, from, to }: MessageHeader): void {
+    if ((flags & FLAG_RESYNC) !== 0) this.resyncRequested();
+    else if ((flags & RANGE_FLAGS) === 0 || !this.isOurs(to)) return;
+    else if ((flags & FLAG_ACK) !== 0) {
+      this.flight.acknowledged(sequenceDistance(from, to) + 1);
+      peer.pass(to);
+      this.resendQueue.acknowledge(from, to, peer.bit, this.peers.required);
+      this.makeUp();
+    } else {
+      this.flight.missed();
+      this.resendQueue.missed(from, to);
+      this.makeUp();
+    }
+  }
+
+  /** Whether an ACK or NACK that ends with `to` is about our messages. */
+  private isOurs(to: number): boolean {
+    if (!this.peers.several) return true;
+    const behind = sequenceDistance(to, this.nextSequence);
+    return behind > 0 && behind <= OWN_RANGE;
+  }
+
+  private resyncRequested(): void {
+    const { logger, bulkFromKernel } = this.context;
+    logger.notice('resync requested by other node');
+    logger.notice('sending bulk update');
+    if (bulkFromKernel) bulkFromKernel();
+    else this.bulk();
+  }
+
+  /** A peer answers again after messages were given up: it gets everything. */
+  private makeUp(): void {
+    if (!this.shortOf) return;
+    this.shortOf = false;
+    this.context.logger.warning(
+      `the peer missed messages that the resend queue could not hold (ResendQueueSize ${this.options.resendQueueSize})`,
+    );
+    this.bulk();
+  }
+
+  // --- what others may know
+
+  health(): Health {
+    if (this.peers.live === 0) return 'peer gone';
+    const waits = this.flight.deadlineMs !== Number.POSITIVE_INFINITY || this.bulkCursor.active || this.shortOf;
+    return waits || this.sayHello ? 'behind' : 'in sync';
+  }
+
+  visitUnacknowledged(visitor: UnacknowledgedVisitor): void {
+    this.resendQueue.visit(visitor);
+  }
+
+  queues(): QueueStatistics[] {
+    const { transmitQueue, controlQueue, resendQueue } = this;
+    return [
+      { name: 'txqueue', length: transmitQueue.length + controlQueue.length, maximum: UNLIMITED, overflows: 0 },
+      {
+        name: 'rsqueue',
+        length: resendQueue.length,
+        maximum: resendQueue.capacity,
+        overflows: resendQueue.overflows,
+      },
+    ];
+  }
+
+  private queueOf(row: FlowRow): number {
+    return (this.context.table.word(row, CACHE) & QUEUE_MASK) >>> QUEUE_SHIFT;
+  }
+
+  private nameOf(peer: Peer): string {
+    return this.context.sharedLink ? `peer ${peer.number}` : 'the peer';
+  }
+
+  private logJump(peer: Peer, sequence: number, what: string): void {
+    if (peer.jumpLogged) return;
+    peer.jumpLogged = true;
+    const expected = sequencePlus(peer.tracker.last, 1);
+    this.context.logger.warning(`${this.nameOf(peer)}: message ${sequence} where ${expected} was due, ${what}`);
+  }
+}
+
+/** Index = entry state (layout.ts): what its message is called. */
+const TYPE_OF_STATE = new Uint8Array([FLOW_NEW, FLOW_NEW, FLOW_UPDATE, FLOW_DESTROY]);
+TYPE_OF_STATE[STATE_DEAD] = FLOW_DESTROY;
+
+/** A control message that this mode knows: one of the four, and no range that runs backwards. */
+function isControl({ type, flags, from, to }: MessageHeader): boolean {
+  if (type !== CONTROL || (flags & (RANGE_FLAGS | FLAG_ALIVE)) === 0) return false;
+  return (flags & (FLAG_ACK | FLAG_NACK)) === 0 || !sequenceAfter(from, to);
+}
+
+/** The first message of a life without HELLO: every one before it belongs to the greeting. */
+function endGreeting(peer: Peer, sequence: number): void {
+  if (!peer.greeting) return;
+  peer.greeting = false;
+  peer.greetingTo = sequencePlus(sequence, -1);
+}
+
+function isWithin(sequence: number, first: number, last: number): boolean {
+  return !sequenceAfter(first, sequence) && !sequenceAfter(sequence, last);
+}

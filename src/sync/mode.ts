@@ -1,0 +1,114 @@
+import type { Clock } from '../base/clock.js';
+import type { Logger } from '../base/logger.js';
+import type { Views } from '../base/views.js';
+import type { FlowScratch } from '../flow/scratch.js';
+import type { FlowRow, FlowTable } from '../flow/table.js';
+import type { MessageCounters } from '../wire/counters.js';
+import type { EncodeOptions } from '../wire/encode.js';
+
+/** Where messages go: the part of a Channel that a mode uses. */
+export interface SyncSink {
+  readonly out: Views;
+  /** Byte offset in `out`, a multiple of 4, with room for one message. */
+  reserve(): number;
+  /** The message of `length` bytes written there joins the packet. */
+  commit(length: number): void;
+  /** What has gathered goes out. */
+  flush(): void;
+}
+
+/** Who takes the flows that peers report: the external cache, or the kernel when that is disabled. */
+export interface ExternalReceiver {
+  /**
+   * @param type FLOW_NEW, FLOW_UPDATE or FLOW_DESTROY
+   * @param peer number of the peer, as the channel gave it
+   * @returns false when the flow cannot be a flow (no addresses): counted as malformed payload
+   */
+  apply(type: number, flow: FlowScratch, peer: number): boolean;
+  /**
+   * Takes an expectation message (types 3-5) at byte offsets `at`..`end`; absent when expectations are not replicated,
+   * then they are ignored.
+   *
+   * @returns false when it is malformed
+   */
+  applyExpectation?(type: number, views: Views, at: number, end: number, peer: number): boolean;
+}
+
+/** What a mode is given. Everything it knows of the world comes through here. */
+export interface SyncContext {
+  /** The internal cache's table. */
+  readonly table: FlowTable;
+  readonly sink: SyncSink;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly encode: EncodeOptions;
+  /** True on a multicast link, which more than two nodes may share. Else all that arrives is from the one peer. */
+  readonly sharedLink: boolean;
+  readonly external: ExternalReceiver;
+  /** A number in [0, 1). */
+  random(): number;
+  /** The dead entry is of no more use to the mode: its DESTROY has arrived, or nobody is left to be told. */
+  release(row: FlowRow): void;
+  /** A peer began a new life and has forgotten everything; what it reported before is of its old life. */
+  peerStarted?(peer: number): void;
+  /** With the internal cache disabled: the peers want what the kernel holds. Absent = a bulk from `table`. */
+  bulkFromKernel?(): void;
+}
+
+/** Whether the peers have what we have. */
+export type Health = 'in sync' | 'behind' | 'peer gone';
+
+/** One message that waits for its acknowledgement, as `-s rsqueue` lists it. */
+export interface UnacknowledgedVisitor {
+  object(sequence: number): void;
+  control(sequence: number, flags: number): void;
+}
+
+/** One block of `-s queue`. */
+export interface QueueStatistics {
+  readonly name: 'txqueue' | 'rsqueue';
+  readonly length: number;
+  readonly maximum: number;
+  /** `not enough space errors`. */
+  readonly overflows: number;
+}
+
+/** What the receive side counted besides malformed messages. */
+export interface TrackingStatistics {
+  /** Messages missed, `Packets lost` and `Lost msgs`; those that came again later are still counted. */
+  lost: number;
+  /** Messages that came late or twice, `Packets before`. */
+  before: number;
+}
+
+/**
+ * A replication mode: turns changes of the internal cache into messages, and messages into changes of the external one.
+ *
+ * The owner calls `transmit` after it has handled input and after `tick`, again soon while it says true, and `tick` at
+ * `deadlineMs`. Nothing in here waits, and no call takes longer than its slice.
+ */
+export interface SyncMode {
+  readonly counters: MessageCounters;
+  readonly tracking: TrackingStatistics;
+  /** The entry changed (its state word says how) and the peers are to hear of it. */
+  enqueue(row: FlowRow): void;
+  /** The entry is about to leave the table though nobody released it. */
+  forget(row: FlowRow): void;
+  /** The table is about to be emptied. */
+  forgetAll(): void;
+  /** A datagram, or the complete messages of a stream, of `length` bytes at byte offset `at`. */
+  receiveDatagram(views: Views, at: number, length: number, peer: number): void;
+  /** Sends what waits, a slice of it. @returns true when more could be sent at once */
+  transmit(): boolean;
+  /** Does what is due. @param nowMs of the context's clock */
+  tick(nowMs: number): void;
+  /** When `tick` is due next, in milliseconds of the context's clock. */
+  deadlineMs(): number;
+  /** `-B`: every entry is sent anew. */
+  bulk(): void;
+  /** `-n`: the peers are asked for a bulk. */
+  requestResync(): void;
+  health(): Health;
+  visitUnacknowledged(visitor: UnacknowledgedVisitor): void;
+  queues(): QueueStatistics[];
+}

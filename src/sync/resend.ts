@@ -1,0 +1,271 @@
+import { CACHE, QUEUE_MASK, QUEUE_RESEND, QUEUE_SHIFT, SEQUENCE } from '../flow/layout.js';
+import { FlowQueue } from '../flow/queue.js';
+import { FlowPointer } from '../flow/ref.js';
+import { type FlowRow, type FlowTable, NO_ROW } from '../flow/table.js';
+import { FLAG_RESYNC } from '../wire/tables.js';
+import type { UnacknowledgedVisitor } from './mode.js';
+import { sequenceAfter, sequenceDistance, sequencePlus } from './sequence.js';
+
+/** A control message that waits to be sent, or to be acknowledged. */
+export interface ControlMessage {
+  /** Number it was sent with; of no meaning before. */
+  sequence: number;
+  flags: number;
+  from: number;
+  to: number;
+  /** Bits of the peers that have acknowledged it. */
+  acknowledged: number;
+}
+
+/** Where messages go that leave the resend queue. */
+export interface ResendEvents {
+  /** The peers have the entry's last message; it may go when it is dead. */
+  settled(row: FlowRow): void;
+  /** The entry must be sent once more. */
+  again(row: FlowRow): void;
+  controlAgain(message: ControlMessage): void;
+  /** The queue was full and the oldest entry was given up. */
+  overflowed(): void;
+}
+
+/**
+ * A peer that answers leaves some two or three control messages a second unacknowledged; more than this only a flood
+ * makes us send.
+ */
+const MOST_CONTROLS = 1024;
+
+const QUEUED = QUEUE_RESEND << QUEUE_SHIFT;
+
+/**
+ * What was sent and not acknowledged, in the order of its sequence numbers.
+ *
+ * Entries are linked through their rows (FlowQueue). A ring leads from a sequence number to the row that it carried, so
+ * that an ACK or NACK costs its own range and not the length of the queue. The ring is never cleaned: a slot counts
+ * only while its row waits in this queue with that very number. Control messages are few and have a list of their own.
+ *
+ * With several peers each message waits for all of them: a second ring holds a bit per peer that acknowledged it.
+ */
+export class ResendQueue {
+  private readonly flows: FlowQueue;
+  private readonly pointer = new FlowPointer();
+  private readonly rowOf: Int32Array;
+  private readonly peersOf: Uint8Array;
+  private readonly mask: number;
+  private controls: ControlMessage[] = [];
+  /** Number of the entry added last. */
+  private newest = 0;
+  /** `not enough space errors`. */
+  overflows = 0;
+
+  constructor(
+    private readonly table: FlowTable,
+    /** ResendQueueSize. */
+    readonly capacity: number,
+    private readonly events: ResendEvents,
+  ) {
+    this.flows = new FlowQueue(table, QUEUE_RESEND);
+    // Twice the capacity, as control messages and entries sent several times use up numbers as well.
+    const slots = 2 ** Math.ceil(Math.log2(Math.max(capacity, 64) * 2));
+    this.rowOf = new Int32Array(slots).fill(NO_ROW);
+    this.peersOf = new Uint8Array(slots);
+    this.mask = slots - 1;
+  }
+
+  get length(): number {
+    return this.flows.length + this.controls.length;
+  }
+
+  /** The entry, in no queue now, was sent with this number. */
+  addFlow(row: FlowRow, sequence: number): void {
+    if (this.length >= this.capacity) this.dropOldest();
+    const slot = sequence & this.mask;
+    // Whoever waits since a whole turn of the ring would be lost to ACKs: it is sent again rather.
+    const previous = this.holder(sequencePlus(sequence, -this.mask - 1));
+    if (previous !== NO_ROW) this.retry(previous);
+    this.rowOf[slot] = row;
+    this.peersOf[slot] = 0;
+    this.table.setWord(row, SEQUENCE, sequence);
+    this.newest = sequence;
+    this.flows.push(row);
+  }
+
+  /** The message was sent. It never costs an entry its place: a lost entry is worse than a list somewhat longer. */
+  addControl(message: ControlMessage): void {
+    if (this.controls.length >= MOST_CONTROLS) {
+      this.controls.shift();
+      this.overflows++;
+    }
+    message.acknowledged = 0;
+    this.controls.push(message);
+  }
+
+  /** The entry leaves the queue: it changed, or it leaves the table. */
+  removeFlow(row: FlowRow): void {
+    this.flows.remove(row);
+  }
+
+  /**
+   * A peer has received `from`..`to`.
+   *
+   * @param peer bit of the peer
+   * @param required bits of all peers that must have it
+   */
+  acknowledge(from: number, to: number, peer: number, required: number): void {
+    if (this.controls.length > 0) this.acknowledgeControls(from, to, peer, required);
+    const head = this.flows.head;
+    if (head === NO_ROW) return;
+    let sequence = this.clip(from, this.table.word(head, SEQUENCE));
+    const end = sequenceAfter(to, this.newest) ? this.newest : to;
+    for (let left = sequenceDistance(sequence, end); left >= 0; left--) {
+      const row = this.holder(sequence);
+      if (row !== NO_ROW) this.markFlow(row, sequence & this.mask, peer, required);
+      sequence = sequencePlus(sequence, 1);
+    }
+  }
+
+  /** A peer has missed `from`..`to`: what of it still waits is sent again. */
+  missed(from: number, to: number): void {
+    this.retryControls((message) => !sequenceAfter(from, message.sequence) && !sequenceAfter(message.sequence, to));
+    const head = this.flows.head;
+    if (head === NO_ROW) return;
+    let sequence = this.clip(from, this.table.word(head, SEQUENCE));
+    const end = sequenceAfter(to, this.newest) ? this.newest : to;
+    for (let left = sequenceDistance(sequence, end); left >= 0; left--) {
+      const row = this.holder(sequence);
+      if (row !== NO_ROW) this.retry(row);
+      sequence = sequencePlus(sequence, 1);
+    }
+  }
+
+  /** Nothing that waits needs this peer's acknowledgement: it is new, or gone. Requests for a resync are asked anew. */
+  forgive(peer: number, required: number): void {
+    this.retryControls((message) => (message.flags & FLAG_RESYNC) !== 0);
+    for (let row = this.flows.head; row !== NO_ROW; ) {
+      const next = this.flows.after(row);
+      this.markFlow(row, this.table.word(row, SEQUENCE) & this.mask, peer, required);
+      row = next;
+    }
+    this.acknowledgeControls(0, 0, peer, required, true);
+  }
+
+  /**
+   * Messages older than `before` that a peer must have passed over, since it acknowledged later ones: they are sent
+   * again, at most `budget` of them.
+   *
+   * @param passed per peer bit number: the latest number it acknowledged, and null for peers that need not
+   */
+  retryPassed(before: number, passed: ReadonlyArray<number | null>, budget: number): void {
+    this.retryControls(
+      (message) =>
+        sequenceAfter(before, message.sequence) && passedOver(message.sequence, message.acknowledged, passed),
+    );
+    let row = this.flows.head;
+    for (let left = budget; row !== NO_ROW && left > 0; left--) {
+      const sequence = this.table.word(row, SEQUENCE);
+      if (!sequenceAfter(before, sequence)) return;
+      const next = this.flows.after(row);
+      if (passedOver(sequence, this.peersOf[sequence & this.mask]!, passed)) this.retry(row);
+      row = next;
+    }
+  }
+
+  /** Everything is sent again. */
+  retryAll(): void {
+    this.retryControls(() => true);
+    for (let row = this.flows.head; row !== NO_ROW; row = this.flows.head) this.retry(row);
+  }
+
+  /** Entries and control messages in the order they were sent. */
+  visit(visitor: UnacknowledgedVisitor): void {
+    let next = 0;
+    const controlsUntil = (sequence: number | null) => {
+      for (; next < this.controls.length; next++) {
+        const control = this.controls[next]!;
+        if (sequence !== null && sequenceAfter(control.sequence, sequence)) return;
+        visitor.control(control.sequence, control.flags);
+      }
+    };
+    for (let row = this.flows.head; row !== NO_ROW; row = this.flows.after(row)) {
+      const sequence = this.table.word(row, SEQUENCE);
+      controlsUntil(sequence);
+      visitor.object(sequence);
+    }
+    controlsUntil(null);
+  }
+
+  /** A peer that is new takes over this bit. */
+  unmark(peer: number): void {
+    if (this.flows.length === 0) return;
+    for (let slot = 0; slot <= this.mask; slot++) this.peersOf[slot]! &= ~peer;
+  }
+
+  /** Empties the queue of entries; the table is about to forget them. */
+  clearFlows(): void {
+    while (this.flows.shift() !== NO_ROW);
+    this.rowOf.fill(NO_ROW);
+  }
+
+  /** The entry that waits under this number, NO_ROW when none does. */
+  private holder(sequence: number): FlowRow {
+    const row = this.rowOf[sequence & this.mask]! as FlowRow;
+    if (row === NO_ROW) return NO_ROW;
+    const pointer = this.pointer;
+    this.table.point(row, pointer);
+    const { words, at } = pointer;
+    return words[at + SEQUENCE] === sequence && (words[at + CACHE]! & QUEUE_MASK) === QUEUED ? row : NO_ROW;
+  }
+
+  /** A range's start, not before the oldest that waits: a peer may claim any range, and only the queue is walked. */
+  private clip(from: number, oldest: number): number {
+    return sequenceAfter(from, oldest) ? from : oldest;
+  }
+
+  private markFlow(row: FlowRow, slot: number, peer: number, required: number): void {
+    const peers = this.peersOf[slot]! | peer;
+    this.peersOf[slot] = peers;
+    if ((peers & required) !== required) return;
+    this.flows.remove(row);
+    this.events.settled(row);
+  }
+
+  private retry(row: FlowRow): void {
+    this.flows.remove(row);
+    this.events.again(row);
+  }
+
+  private acknowledgeControls(from: number, to: number, peer: number, required: number, all = false): void {
+    this.controls = this.controls.filter((message) => {
+      if (!all && (sequenceAfter(from, message.sequence) || sequenceAfter(message.sequence, to))) return true;
+      message.acknowledged |= peer;
+      return (message.acknowledged & required) !== required;
+    });
+  }
+
+  private retryControls(chosen: (message: ControlMessage) => boolean): void {
+    if (this.controls.length === 0) return;
+    const again = this.controls.filter(chosen);
+    if (again.length === 0) return;
+    this.controls = this.controls.filter((message) => !chosen(message));
+    for (const message of again) this.events.controlAgain(message);
+  }
+
+  private dropOldest(): void {
+    this.overflows++;
+    const head = this.flows.head;
+    const control = this.controls[0];
+    if (head === NO_ROW || (control && sequenceAfter(this.table.word(head, SEQUENCE), control.sequence))) {
+      this.controls.shift();
+      return;
+    }
+    this.flows.remove(head);
+    this.events.overflowed();
+    this.events.settled(head);
+  }
+}
+
+/** True when a peer that must acknowledge the message has not, and has acknowledged a later one. */
+function passedOver(sequence: number, acknowledged: number, passed: ReadonlyArray<number | null>): boolean {
+  return passed.some(
+    (latest, bit) => latest !== null && (acknowledged & (1 << bit)) === 0 && sequenceAfter(latest, sequence),
+  );
+}
