@@ -15,7 +15,6 @@ const SLOT_BYTES = 2048;
 /** Most events one recvmmsg fetches: beyond some hundred the cost of the crossing no longer shows. */
 const MAX_SLOTS = 256;
 
-
 export interface EventSourceOptions {
   /** EventIterationLimit: most events handled before other work gets a turn. */
   iterationLimit: number;

@@ -1,22 +1,26 @@
 import { Views } from '../base/views.js';
 import type { FlowRef } from '../flow/ref.js';
 import * as native from '../native/index.js';
-import { encodeCreate, encodeDelete } from '../netlink/encode.js';
-import { errorOf, isWhole, NLM_F_ACK, NLMSG_ALIGN, NLMSG_ERROR, nextOf, sequenceOf, typeOf } from '../netlink/message.js';
+import { encodeCreate, encodeDelete, MAX_REQUEST_BYTES } from '../netlink/encode.js';
+import {
+  errorOf,
+  isWhole,
+  NLM_F_ACK,
+  NLMSG_ALIGN,
+  NLMSG_ERROR,
+  nextOf,
+  sequenceOf,
+  typeOf,
+} from '../netlink/message.js';
 import { NetfilterSocket, netfilterFailure } from './socket.js';
 
 /** Requests handed over in one system call: beyond some 256 the cost of a call no longer shows (spec/kernel.md). */
 const BATCH_REQUESTS = 256;
-/** Room for one request; the largest (IPv6, NAT, master, labels, helper, adjustments) takes some 700 bytes. */
-const REQUEST_BYTES = 1024;
 /** Receive buffer for the answers of a batch in which every request fails: a kernel buffer of about 1 KiB each. */
 const ANSWER_BUFFER = 1 << 20;
 /** An answer is a netlink header, an error number and the request's header (NETLINK_CAP_ACK). */
 const ANSWER_SLOT = 256;
 const ANSWER_SLOTS = 64;
-
-/** ENOENT: the kernel has no such flow (asm-generic/errno-base.h). */
-const ENOENT = 2;
 
 /** No tag: the failure of this request concerns nobody. */
 const NO_TAG = -1;
@@ -28,7 +32,7 @@ const NO_TAG = -1;
  */
 export class KernelRequests {
   private readonly socket = new NetfilterSocket(0);
-  private readonly out = new Views(BATCH_REQUESTS * REQUEST_BYTES);
+  private readonly out = new Views(BATCH_REQUESTS * MAX_REQUEST_BYTES);
   private readonly answers = new Views(ANSWER_SLOTS * ANSWER_SLOT);
   private readonly answerLengths = new Int32Array(ANSWER_SLOTS);
   private readonly tags = new Int32Array(BATCH_REQUESTS);
@@ -39,10 +43,12 @@ export class KernelRequests {
   /** Sequence number of the batch's first request; the next batch goes on after it, so that answers never mix. */
   private firstSequence = 1;
 
-  constructor(
-    /** TCPWindowTracking: off sets the be-liberal flags on TCP flows. */
-    private readonly windowTracking: boolean,
-  ) {
+  /** Filled anew for every request, so that none allocates. */
+  private readonly options: { sequence: number; ack: boolean; timeout: number; windowTracking: boolean };
+
+  /** @param windowTracking TCPWindowTracking: off sets the be-liberal flags on TCP flows */
+  constructor(windowTracking: boolean) {
+    this.options = { sequence: 0, ack: false, timeout: 0, windowTracking };
     this.socket.setReceiveBuffer(ANSWER_BUFFER);
     this.socket.setShortAnswers();
   }
@@ -57,29 +63,13 @@ export class KernelRequests {
   }
 
   create(flow: FlowRef, timeoutSeconds: number, tag: number): void {
-    const { windowTracking } = this;
-    this.add(
-      encodeCreate(this.out, this.length, flow, {
-        sequence: this.firstSequence + this.count,
-        ack: false,
-        timeout: timeoutSeconds,
-        windowTracking,
-      }),
-      tag,
-    );
+    this.next(timeoutSeconds);
+    this.add(encodeCreate(this.out, this.length, flow, this.options), tag);
   }
 
   delete(flow: FlowRef, timeoutSeconds: number): void {
-    const { windowTracking } = this;
-    this.add(
-      encodeDelete(this.out, this.length, flow, {
-        sequence: this.firstSequence + this.count,
-        ack: false,
-        timeout: timeoutSeconds,
-        windowTracking,
-      }),
-      NO_TAG,
-    );
+    this.next(timeoutSeconds);
+    this.add(encodeDelete(this.out, this.length, flow, this.options), NO_TAG);
   }
 
   /**
@@ -108,6 +98,11 @@ export class KernelRequests {
     this.socket.close();
   }
 
+  private next(timeoutSeconds: number): void {
+    this.options.sequence = (this.firstSequence + this.count) >>> 0;
+    this.options.timeout = timeoutSeconds;
+  }
+
   private add(length: number, tag: number): void {
     this.tags[this.count++] = tag;
     this.lastAt = this.length;
@@ -118,14 +113,7 @@ export class KernelRequests {
   private readAnswers(first: number, count: number, failed: (tag: number, errno: number) => void): void {
     const { answers, answerLengths, socket } = this;
     for (;;) {
-      const received = native.receiveBatch(
-        socket.fd,
-        answers.buffer,
-        ANSWER_SLOT,
-        ANSWER_SLOTS,
-        answerLengths,
-        null,
-      );
+      const received = native.receiveBatch(socket.fd, answers.buffer, ANSWER_SLOT, ANSWER_SLOTS, answerLengths, null);
       if (received < 0) throw netfilterFailure('recvmmsg', -received);
       for (let slot = 0; slot < received; slot++) {
         this.answer(slot * ANSWER_SLOT, Math.abs(answerLengths[slot]!), first, count, failed);
@@ -148,7 +136,7 @@ export class KernelRequests {
       const index = (sequenceOf(this.answers, at) - first) >>> 0;
       if (errno === 0 || index >= count) continue;
       const tag = this.tags[index]!;
-      if (tag === NO_TAG && errno === ENOENT) continue;
+      // A delete that fails shows in the create behind it, which then finds the flow still there.
       if (tag !== NO_TAG) failed(tag, errno);
     }
   }
