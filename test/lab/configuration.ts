@@ -1,0 +1,89 @@
+/** What a configuration of the lab says; everything else stays at its default. */
+export interface Settings {
+  readonly mode: 'FTFW' | 'ALARM' | 'NOTRACK';
+  /** Clauses of the `Mode` block, one a line: `CommitTimeout 180`. */
+  readonly modeClauses?: readonly string[];
+  readonly link: LinkSettings;
+  /** Further clauses of `Sync`: `Options { ExpectationSync on }`. */
+  readonly syncClauses?: readonly string[];
+  /** Further clauses of `General`. */
+  readonly generalClauses?: readonly string[];
+  readonly hashSize?: number;
+  readonly hashLimit?: number;
+}
+
+/** The dedicated link as one node sees it. */
+export interface LinkSettings {
+  readonly transport: 'UDP' | 'TCP' | 'Multicast';
+  readonly device: string;
+  readonly address: string;
+  /** The peer's address, or the group. */
+  readonly destination: string;
+  readonly port?: number;
+  readonly clauses?: readonly string[];
+}
+
+/** Where a node keeps its files. */
+export interface NodePaths {
+  readonly config: string;
+  readonly log: string;
+  readonly lock: string;
+  readonly socket: string;
+}
+
+export function pathsIn(directory: string): NodePaths {
+  return {
+    config: `${directory}/conntrackd.conf`,
+    log: `${directory}/log`,
+    lock: `${directory}/lock`,
+    socket: `${directory}/ctl`,
+  };
+}
+
+/** The text of a configuration file. */
+export function configurationText(settings: Settings, paths: NodePaths): string {
+  const general = [
+    `HashSize ${settings.hashSize ?? 32_768}`,
+    `HashLimit ${settings.hashLimit ?? 262_144}`,
+    'Systemd off',
+    'Syslog off',
+    `LogFile ${paths.log}`,
+    `LockFile ${paths.lock}`,
+    ...block('UNIX', [`Path ${paths.socket}`]),
+    'NetlinkBufferSize 2097152',
+    'NetlinkBufferSizeMaxGrowth 8388608',
+    ...(settings.generalClauses ?? []),
+  ];
+  const sync = [
+    ...block(`Mode ${settings.mode}`, settings.modeClauses ?? []),
+    ...linkBlock(settings.link),
+    ...(settings.syncClauses ?? []),
+  ];
+  return `${[...block('Sync', sync), ...block('General', general)].join('\n')}\n`;
+}
+
+function linkBlock(link: LinkSettings): string[] {
+  const family = link.address.includes(':') ? 'IPv6' : 'IPv4';
+  const addresses =
+    link.transport === 'Multicast'
+      ? [`${family}_address ${link.destination}`, `Group ${link.port ?? 3780}`].concat(
+          family === 'IPv4' ? [`IPv4_interface ${link.address}`] : [],
+        )
+      : [
+          `${family}_address ${link.address}`,
+          `${family}_Destination_Address ${link.destination}`,
+          `Port ${link.port ?? 3780}`,
+        ];
+  return block(link.transport, [
+    ...addresses,
+    `Interface ${link.device}`,
+    'SndSocketBuffer 1249280',
+    'RcvSocketBuffer 1249280',
+    'Checksum on',
+    ...(link.clauses ?? []),
+  ]);
+}
+
+function block(title: string, clauses: readonly string[]): string[] {
+  return [`${title} {`, ...clauses.map((clause) => `  ${clause}`), '}'];
+}
