@@ -132,7 +132,7 @@ export const PEER_MASK = 0xff << PEER_SHIFT;
  * The aside record: attributes that few flows have, one record of ASIDE_WORDS words per flow that has any.
  *
  * ```
- * word  0  ASIDE_SECCTX     number of the security context in the table's string list, or, without context, SECMARK
+ * word  0  ASIDE_SECCTX     SECMARK, of no meaning when there is a context: that is text, in FlowRef.secctx
  *     1-4  ASIDE_HELPER     name, NUL padded to 16 bytes (NF_CT_HELPER_NAME_LEN, nf_conntrack_helper.h)
  *     5-8  ASIDE_MASTER_SRC   original tuple of the master, raw network order
  *    9-12  ASIDE_MASTER_DST
