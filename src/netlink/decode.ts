@@ -172,12 +172,10 @@ export function decodeFlow(views: Views, at: number, end: number, scratch: FlowS
         break;
       }
       case CTA_COUNTERS_ORIG:
-        if (!readCounters(u32, p + 4, next, scratch.counters, 0)) return false;
-        scratch.hasCounters = true;
+        if (!readCounters(u32, p + 4, next, scratch, 0)) return false;
         break;
       case CTA_COUNTERS_REPLY:
-        if (!readCounters(u32, p + 4, next, scratch.counters, 2)) return false;
-        scratch.hasCounters = true;
+        if (!readCounters(u32, p + 4, next, scratch, 2)) return false;
         break;
       default:
         if (!readRareAttribute(u8, u32, p, next, scratch)) return false;
@@ -331,8 +329,11 @@ function readDccp(u8: Uint8Array, u32: Uint32Array, from: number, to: number, wo
   return known;
 }
 
-/** CTA_COUNTERS_: packets and bytes, 64 bits each, to `counters` from `index` on. */
-function readCounters(u32: Uint32Array, from: number, to: number, counters: Float64Array, index: number): boolean {
+/** CTA_COUNTERS_: packets and bytes of one direction, 64 bits each; a direction not reported is zero. */
+function readCounters(u32: Uint32Array, from: number, to: number, scratch: FlowScratch, index: number): boolean {
+  const { counters } = scratch;
+  if (!scratch.hasCounters) counters.fill(0);
+  scratch.hasCounters = true;
   for (let p = from; p + 4 <= to; ) {
     const w = p >>> 2;
     const header = u32[w]!;

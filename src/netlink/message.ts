@@ -98,7 +98,7 @@ export function eventOf(type: number, flags: number): number {
 /** errno of an NLMSG_ERROR or of the NLMSG_DONE that ends a dump: positive, 0 for success or when it is missing. */
 export function errorOf(views: Views, at: number): number {
   if (lengthOf(views, at) < NLMSG_HDRLEN + 4) return 0;
-  return -(views.u32[(at + NLMSG_HDRLEN) >>> 2]! | 0);
+  return (0 - views.u32[(at + NLMSG_HDRLEN) >>> 2]!) | 0;
 }
 
 /** Reason in words that the kernel adds to an NLMSG_ERROR of a socket with NETLINK_EXT_ACK; empty when there is none. */
@@ -109,6 +109,7 @@ export function errorTextOf(views: Views, at: number): string {
   const request = at + NLMSG_HDRLEN + 4;
   if ((flags & NLM_F_ACK_TLVS) === 0 || request + NLMSG_HDRLEN > end) return '';
   const requestLength = (flags & NLM_F_CAPPED) !== 0 ? NLMSG_HDRLEN : lengthOf(views, request);
+  if (requestLength > end - request) return '';
   for (let p = request + NLMSG_ALIGN(requestLength); p + NLA_HDRLEN <= end; ) {
     const length = views.u16[p >>> 1]!;
     if (length < NLA_HDRLEN || p + length > end) return '';
