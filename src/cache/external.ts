@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.js';
 import { STATE_ALIVE, STATE_NEW } from '../flow/layout.js';
 import type { FlowRef } from '../flow/ref.js';
 import { type FlowRow, FlowTable, NO_ROW } from '../flow/table.js';
+import { FLOW_DESTROY, FLOW_NEW } from '../wire/tables.js';
 import { CacheCounters } from './counters.js';
 
 /**
@@ -25,6 +26,18 @@ export class ExternalCache {
   /** Entries that live; the cache keeps no others. */
   get active(): number {
     return this.table.size;
+  }
+
+  /**
+   * What a peer's message says of a flow.
+   *
+   * @param type FLOW_NEW, FLOW_UPDATE or FLOW_DESTROY
+   * @param peer number of the peer, 0 to 255
+   */
+  apply(type: number, flow: FlowRef, peer: number): void {
+    if (type === FLOW_NEW) this.onNew(flow, peer);
+    else if (type === FLOW_DESTROY) this.onDestroy(flow);
+    else this.onUpdate(flow, peer);
   }
 
   /** A peer made this flow known, or tells all of it anew. */

@@ -110,5 +110,7 @@ export interface SyncMode {
   requestResync(): void;
   health(): Health;
   visitUnacknowledged(visitor: UnacknowledgedVisitor): void;
+  /** Control messages that wait in queues, `allocated queue nodes` of `-s queue`. */
+  controlMessages(): number;
   queues(): QueueStatistics[];
 }

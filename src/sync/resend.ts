@@ -75,6 +75,11 @@ export class ResendQueue {
     return this.flows.length + this.controls.length;
   }
 
+  /** Control messages among them. */
+  get controlLength(): number {
+    return this.controls.length;
+  }
+
   /** The entry, in no queue now, was sent with this number. */
   addFlow(row: FlowRow, sequence: number): void {
     if (this.length >= this.capacity) this.dropOldest();

@@ -1,0 +1,215 @@
+import type { Clock } from '../base/clock.js';
+import { SystemError } from '../base/errors.js';
+import type { CacheCounters } from '../cache/counters.js';
+import type { ExternalCache } from '../cache/external.js';
+import type { InternalCache } from '../cache/internal.js';
+import { CHANNEL_NAMES, type Channel } from '../channel/channel.js';
+import { FlowDump } from '../control/flow-dump.js';
+import type { ChunkSource, ControlService, ResendQueueView, Subject } from '../control/service.js';
+import type {
+  CacheStatistics,
+  ChannelStatistics,
+  DaemonStatistics,
+  LinkStatistics,
+  NetworkStatistics,
+  QueueStatistics,
+  ResendEntry,
+} from '../control/statistics.js';
+import { IFF_RUNNING, IFF_UP } from '../native/constants.js';
+import { interfaceFlags } from '../native/index.js';
+import type { SyncEngine } from '../sync/engine.js';
+import type { SyncMode } from '../sync/mode.js';
+import { RECEIVE_COUNTERS } from '../wire/counters.js';
+
+export interface SyncServiceContext {
+  readonly engine: SyncEngine;
+  readonly mode: SyncMode;
+  readonly internal: InternalCache;
+  readonly external: ExternalCache;
+  readonly channel: Channel;
+  readonly clock: Clock;
+  /** Receive buffer of the event socket in bytes. */
+  eventBufferSize(): number;
+  requestStop(): Promise<void>;
+}
+
+/** What the control socket asks of a daemon in synchronisation mode. */
+export class SyncService implements ControlService {
+  readonly mode = 'sync';
+  private readonly startedMs: number;
+
+  constructor(private readonly context: SyncServiceContext) {
+    this.startedMs = context.clock.monotonicMs();
+  }
+
+  dumpInternal(subject: 'ct' | 'expect', xml: boolean): ChunkSource | null {
+    return subject === 'ct' ? new FlowDump(this.context.internal.table, this.context.clock, xml) : null;
+  }
+
+  dumpExternal(subject: 'ct' | 'expect', xml: boolean): ChunkSource | null {
+    return subject === 'ct' ? new FlowDump(this.context.external.table, this.context.clock, xml) : null;
+  }
+
+  commit(subject: Subject): Promise<void> {
+    if (subject === 'expect') return Promise.resolve();
+    return this.context.engine.commit(
+      subject === 'all' ? 'committing all external caches' : 'committing conntrack cache',
+    );
+  }
+
+  flushCaches(which: 'internal' | 'external' | 'both'): void {
+    this.context.engine.flushCaches(which);
+  }
+
+  flushKernel(subject: Subject): void {
+    if (subject !== 'expect') this.context.engine.flushKernelTable();
+  }
+
+  resync(subject: Subject): Promise<void> {
+    return subject === 'expect' ? Promise.resolve() : this.context.engine.resyncFromKernel();
+  }
+
+  bulk(): void {
+    this.context.engine.bulk();
+  }
+
+  requestResync(): void {
+    this.context.engine.requestResync();
+  }
+
+  shortenTimers(): void {
+    this.context.engine.shortenTimers();
+  }
+
+  stop(): Promise<void> {
+    return this.context.requestStop();
+  }
+
+  statistics(): DaemonStatistics {
+    const { clock, internal, external, engine, mode, channel } = this.context;
+    const { kernel } = engine;
+    return {
+      uptimeSeconds: Math.floor((clock.monotonicMs() - this.startedMs) / 1000),
+      stores: [
+        cacheStatistics('internal', internal.active, internal.table.size, internal.counters),
+        cacheStatistics('external', external.active, external.table.size, external.counters),
+      ],
+      expectationStores: null,
+      processedBytes: internal.processedBytes,
+      processedPackets: internal.processedPackets,
+      channel: channelStatistics(channel),
+      network: networkStatistics(mode),
+      netlink: {
+        eventsReceived: kernel.eventsReceived,
+        eventsFiltered: kernel.eventsFiltered,
+        eventsUnknownType: kernel.eventsUnknown,
+        catchEventFailed: kernel.eventFailures,
+        dumpUnknownType: kernel.dumpUnknown,
+        overrun: kernel.overruns,
+        flushes: kernel.flushes,
+        resyncs: kernel.resyncs,
+        bufferSize: this.context.eventBufferSize(),
+      },
+      allocatedQueueNodes: mode.controlMessages(),
+      queues: queueStatistics(mode, channel),
+    };
+  }
+
+  resendQueue(): ResendQueueView {
+    const entries: ResendEntry[] = [];
+    this.context.mode.visitUnacknowledged({
+      object: (sequence) => entries.push({ kind: 'object', sequence, flags: 0 }),
+      control: (sequence, flags) => entries.push({ kind: 'control', sequence, flags }),
+    });
+    return { length: entries.length, entries };
+  }
+}
+
+function cacheStatistics(
+  name: 'internal' | 'external',
+  active: number,
+  total: number,
+  counters: CacheCounters,
+): CacheStatistics {
+  const { createFailed, noMemory, noSpace, updateFailed, updateNotFound, destroyFailed, destroyNotFound } = counters;
+  const { created, updated, destroyed } = counters;
+  return {
+    kind: 'cache',
+    name,
+    active,
+    total,
+    created,
+    createFailed,
+    noMemory,
+    noSpace,
+    updated,
+    updateFailed,
+    updateNotFound,
+    destroyed,
+    destroyFailed,
+    destroyNotFound,
+  };
+}
+
+function channelStatistics(channel: Channel): ChannelStatistics {
+  const { statistics } = channel;
+  const link: LinkStatistics = {
+    device: channel.interface,
+    status: linkStatus(channel.interface),
+    active: true,
+    bytesSent: statistics.bytesSent,
+    bytesReceived: statistics.bytesReceived,
+    packetsSent: statistics.packetsSent,
+    packetsReceived: statistics.packetsReceived,
+    sendErrors: statistics.sendErrors,
+    receiveErrors: statistics.receiveErrors,
+  };
+  const ends = channel.server === undefined ? {} : { server: channel.server, client: channel.client ?? false };
+  return { transport: CHANNEL_NAMES[channel.kind], links: [link], ...ends };
+}
+
+/** What `-s link` says of an interface. One that is gone is down. */
+function linkStatus(name: string): LinkStatistics['status'] {
+  let flags: number;
+  try {
+    flags = interfaceFlags(name);
+  } catch (error) {
+    if (error instanceof SystemError) return 'DOWN';
+    throw error;
+  }
+  if ((flags & IFF_UP) === 0) return 'DOWN';
+  return (flags & IFF_RUNNING) === 0 ? 'NO-CARRIER' : 'RUNNING';
+}
+
+function networkStatistics(mode: SyncMode): NetworkStatistics {
+  const received = Object.fromEntries(
+    RECEIVE_COUNTERS.map((counter, index) => [counter.name, mode.counters.received[index]!]),
+  ) as Omit<NetworkStatistics, 'sendMalformed' | 'lost' | 'before'>;
+  return {
+    ...received,
+    sendMalformed: mode.counters.sendMalformed,
+    lost: mode.tracking.lost,
+    before: mode.tracking.before,
+  };
+}
+
+/** Most packets that wait for a TCP peer, when the channel is none (ErrorQueueLength's default, spec/config.md). */
+const DEFAULT_ERROR_QUEUE = 128;
+
+/** The blocks of `-s queue`, the error queue between the other two as the original has it. */
+function queueStatistics(mode: SyncMode, channel: Channel): QueueStatistics[] {
+  const errorQueue = channel.errorQueue ?? { length: 0, maximum: DEFAULT_ERROR_QUEUE, overflows: 0 };
+  const blocks = mode.queues().map((queue) => ({
+    name: queue.name as string,
+    length: queue.length,
+    maximum: queue.maximum,
+    noSpace: queue.overflows,
+  }));
+  blocks.splice(1, 0, {
+    name: 'errorq',
+    length: errorQueue.length,
+    maximum: errorQueue.maximum,
+    noSpace: errorQueue.overflows,
+  });
+  return blocks;
+}
