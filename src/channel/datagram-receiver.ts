@@ -1,0 +1,79 @@
+import { Views } from '../base/views.js';
+import { POLL_READABLE } from '../native/constants.js';
+import { Poll, receiveBatch } from '../native/index.js';
+import { SOCKADDR_IN6_BYTES } from '../native/sockaddr.js';
+import type { ChannelReceiver, ChannelStatistics } from './channel.js';
+import { SOURCE_WORDS, SourceTable, STRANGER } from './sources.js';
+
+/** Datagrams per turn of the event loop; then kernel events, timers and control requests have theirs. */
+const BATCH = 256;
+/** Slots are at least this long, so that a peer whose interface has a somewhat larger MTU is heard. */
+const SHORTEST_SLOT = 2048;
+/** No UDP datagram is longer (RFC 768: 16-bit length). */
+const LONGEST_SLOT = 65536;
+
+/** Receives datagrams in batches and tells their senders apart. */
+export class DatagramReceiver {
+  private readonly lengths = new Int32Array(BATCH);
+  private readonly sources = new Uint32Array(BATCH * SOURCE_WORDS);
+  private readonly sourceBytes = new Uint8Array(this.sources.buffer, 0, BATCH * SOCKADDR_IN6_BYTES);
+  private table = new SourceTable();
+  private views = new Views(0);
+  private slotBytes = 0;
+  private fd = -1;
+  private poll: Poll | null = null;
+
+  constructor(
+    private readonly statistics: ChannelStatistics,
+    private readonly receiver: ChannelReceiver,
+  ) {}
+
+  /**
+   * @param fd stays the caller's, to be closed after `close`
+   * @param mtu of the interface: what a slot must hold
+   */
+  open(fd: number, mtu: number, sources: SourceTable): void {
+    this.slotBytes = Math.min(Math.max(SHORTEST_SLOT, (mtu + 3) & ~3), LONGEST_SLOT);
+    this.views = new Views(this.slotBytes * BATCH);
+    this.table = sources;
+    this.fd = fd;
+    this.poll = new Poll(fd, () => this.receive());
+    this.poll.start(POLL_READABLE);
+  }
+
+  close(): void {
+    this.poll?.close();
+    this.poll = null;
+    this.fd = -1;
+    this.views = new Views(0);
+  }
+
+  sourceName(source: number): string {
+    return this.table.name(source);
+  }
+
+  private receive(): void {
+    const { views, slotBytes, statistics } = this;
+    const count = receiveBatch(this.fd, views.buffer, slotBytes, BATCH, this.lengths, this.sourceBytes);
+    if (count < 0) {
+      statistics.receiveErrors++;
+      return;
+    }
+    for (let slot = 0; slot < count; slot++) {
+      this.hand(views, slot * slotBytes, this.lengths[slot]!, this.table.identify(this.sources, slot * SOURCE_WORDS));
+      // Whoever takes a datagram may close the channel.
+      if (this.fd < 0) return;
+    }
+    if (count > 0) this.receiver.onBatchEnd();
+  }
+
+  private hand(views: Views, at: number, length: number, source: number): void {
+    if (length < 0 || source === STRANGER) {
+      this.statistics.receiveErrors++;
+      return;
+    }
+    this.statistics.bytesReceived += length;
+    this.statistics.packetsReceived++;
+    this.receiver.onDatagram(views, at, length, source);
+  }
+}

@@ -1,0 +1,119 @@
+import type { Logger } from '../base/logger.js';
+import type { Views } from '../base/views.js';
+import { SO_NO_CHECK, SO_REUSEADDR, SOCK_DGRAM, SOL_SOCKET } from '../native/constants.js';
+import { closeSocket, interfaceIndex, interfaceMtu, setOption } from '../native/index.js';
+import { type Channel, type ChannelOptions, type ChannelReceiver, ChannelStatistics, opening } from './channel.js';
+import { DatagramReceiver } from './datagram-receiver.js';
+import { DatagramSender } from './datagram-sender.js';
+import { endpoint, sizeBuffer, socketFor } from './sockets.js';
+import type { SourceTable } from './sources.js';
+
+/** Headers in front of a packet, spec/wire.md: IPv4 20 and UDP 8. The original takes the same for IPv6. */
+const HEADER_BYTES = 28;
+
+/**
+ * What UDP and multicast share: a sender that is not bound, so that it has a port of its own, and a receiver bound to
+ * the configured port.
+ */
+export abstract class DatagramChannel implements Channel {
+  abstract readonly kind: 'udp' | 'multicast';
+  readonly interface: string;
+  readonly out: Views;
+  readonly statistics = new ChannelStatistics();
+  sendBuffer = 0;
+  receiveBuffer = 0;
+
+  private readonly sender: DatagramSender;
+  private readonly receiver: DatagramReceiver;
+  private readonly descriptors: number[] = [];
+
+  constructor(
+    protected readonly options: ChannelOptions,
+    receiver: ChannelReceiver,
+    private readonly log: Logger,
+  ) {
+    this.interface = options.interface;
+    this.sender = new DatagramSender(this.statistics, () => receiver.onUncongested?.());
+    this.receiver = new DatagramReceiver(this.statistics, receiver);
+    this.out = this.sender.packer.views;
+  }
+
+  get isOpen(): boolean {
+    return this.descriptors.length > 0;
+  }
+
+  get congested(): boolean {
+    return this.sender.congested;
+  }
+
+  reserve(): number {
+    return this.sender.packer.reserve();
+  }
+
+  commit(length: number): void {
+    this.sender.packer.commit(length);
+  }
+
+  flush(): void {
+    this.sender.flush();
+  }
+
+  open(): void {
+    if (this.isOpen) return;
+    try {
+      opening(this.options, () => this.openSockets());
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.sender.close();
+    this.receiver.close();
+    for (const fd of this.descriptors.splice(0)) closeSocket(fd);
+    this.sendBuffer = 0;
+    this.receiveBuffer = 0;
+  }
+
+  sourceName(source: number): string {
+    return this.receiver.sourceName(source);
+  }
+
+  /** Options of the sending socket. */
+  protected abstract prepareSender(fd: number, interfaceIndex: number): void;
+  /** Binds the receiving socket. */
+  protected abstract bindReceiver(fd: number, interfaceIndex: number): void;
+  /** Who is expected to send. */
+  protected abstract expectedSources(interfaceIndex: number): SourceTable;
+
+  private openSockets(): void {
+    const { peerAddress, port } = this.options;
+    const index = interfaceIndex(this.interface);
+    const mtu = interfaceMtu(this.interface);
+    const sending = this.openSender(index);
+    const receiving = this.openReceiver(index);
+    this.sender.open(sending, endpoint(peerAddress, port, index), mtu - HEADER_BYTES);
+    this.receiver.open(receiving, mtu, this.expectedSources(index));
+  }
+
+  private openSender(index: number): number {
+    const fd = this.socket();
+    if (!this.options.checksum) setOption(fd, SOL_SOCKET, SO_NO_CHECK, 1);
+    this.sendBuffer = sizeBuffer(fd, 'send', this.options.sendBuffer, this.log);
+    this.prepareSender(fd, index);
+    return fd;
+  }
+
+  private openReceiver(index: number): number {
+    const fd = this.socket();
+    setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    this.receiveBuffer = sizeBuffer(fd, 'receive', this.options.receiveBuffer, this.log);
+    this.bindReceiver(fd, index);
+    return fd;
+  }
+
+  private socket(): number {
+    return socketFor(this.options.peerAddress, SOCK_DGRAM, (fd) => this.descriptors.push(fd));
+  }
+}

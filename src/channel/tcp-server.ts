@@ -1,0 +1,162 @@
+import { SystemError } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
+import { EAGAIN, POLL_READABLE, SO_KEEPALIVE, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET } from '../native/constants.js';
+import { accept, bind, closeSocket, listen, Poll, peerName, receive, setOption } from '../native/index.js';
+import type { ChannelOptions, ChannelReceiver, ChannelStatistics } from './channel.js';
+import { FRAMING_LOST, MessageStream } from './message-stream.js';
+import { bindToInterface, endpoint, sizeBuffer, socketFor } from './sockets.js';
+import { SOURCE_WORDS, SourceTable, STRANGER } from './sources.js';
+
+/** spec/wire.md: one client. */
+const BACKLOG = 1;
+/** Reads of a connection that a new one replaces: more than a socket buffer of a few megabytes holds is not waited for. */
+const LAST_READS = 32;
+/** When a connection cannot be accepted (no descriptors left) it stays in the backlog for so long. */
+const ACCEPT_RETRY_MS = 1000;
+
+/** Listens for the peer's connection, on which its messages come. A new connection replaces the one before. */
+export class TcpServer {
+  /** Effective receive buffer in bytes; connections inherit it from the listener. */
+  receiveBuffer = 0;
+
+  private readonly stream = new MessageStream();
+  private sources = new SourceTable();
+  private listener = -1;
+  private listenerPoll: Poll | null = null;
+  private connection = -1;
+  private connectionPoll: Poll | null = null;
+  private source = STRANGER;
+  private retry: NodeJS.Timeout | null = null;
+
+  constructor(
+    private readonly options: ChannelOptions,
+    private readonly statistics: ChannelStatistics,
+    private readonly receiver: ChannelReceiver,
+    private readonly log: Logger,
+  ) {}
+
+  get isOpen(): boolean {
+    return this.listener >= 0;
+  }
+
+  /** A peer is connected to us. */
+  get connected(): boolean {
+    return this.connection >= 0;
+  }
+
+  /** @param interfaceIndex scope of link-local addresses. @throws SystemError; `close` cleans up */
+  open(interfaceIndex: number): void {
+    const { localAddress, peerAddress, port, peerOnly, receiveBuffer } = this.options;
+    this.sources = new SourceTable(peerOnly);
+    this.sources.add(endpoint(peerAddress, port, interfaceIndex));
+    const fd = socketFor(localAddress, SOCK_STREAM, (opened) => {
+      this.listener = opened;
+    });
+    setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    setOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    this.receiveBuffer = sizeBuffer(fd, 'receive', receiveBuffer, this.log);
+    if (peerOnly) bindToInterface(fd, this.options.interface);
+    bind(fd, endpoint(localAddress, port, interfaceIndex));
+    listen(fd, BACKLOG);
+    this.listenerPoll = new Poll(fd, () => this.acceptAll());
+    this.listenerPoll.start(POLL_READABLE);
+  }
+
+  close(): void {
+    this.disconnect();
+    if (this.retry !== null) clearTimeout(this.retry);
+    this.retry = null;
+    this.listenerPoll?.close();
+    this.listenerPoll = null;
+    if (this.listener >= 0) closeSocket(this.listener);
+    this.listener = -1;
+    this.receiveBuffer = 0;
+  }
+
+  sourceName(source: number): string {
+    return this.sources.name(source);
+  }
+
+  private acceptAll(): void {
+    try {
+      for (let fd = accept(this.listener); fd >= 0; fd = accept(this.listener)) this.take(fd);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      this.statistics.receiveErrors++;
+      this.log.warning(`${error.message}; trying again`);
+      this.listenerPoll?.stop();
+      this.retry = setTimeout(() => this.listenerPoll?.start(POLL_READABLE), ACCEPT_RETRY_MS);
+    }
+  }
+
+  private take(fd: number): void {
+    const source = this.identify(fd);
+    if (source === STRANGER) {
+      this.statistics.receiveErrors++;
+      closeSocket(fd);
+      return;
+    }
+    // What the peer sent before it connected anew is older than what comes now.
+    for (let reads = 0; reads < LAST_READS && this.connected && this.read(); reads++);
+    this.disconnect();
+    if (!this.isOpen) {
+      closeSocket(fd);
+      return;
+    }
+    this.source = source;
+    this.connection = fd;
+    this.connectionPoll = new Poll(fd, () => this.read());
+    this.connectionPoll.start(POLL_READABLE);
+  }
+
+  private identify(fd: number): number {
+    const words = new Uint32Array(SOURCE_WORDS);
+    try {
+      new Uint8Array(words.buffer).set(peerName(fd));
+    } catch (error) {
+      // ENOTCONN: it has reset the connection already.
+      if (error instanceof SystemError) return STRANGER;
+      throw error;
+    }
+    return this.sources.identify(words, 0);
+  }
+
+  /** One read and its messages. @returns whether there may be more */
+  private read(): boolean {
+    const { stream, statistics } = this;
+    const count = receive(this.connection, stream.views.buffer, stream.at, stream.room);
+    if (count === -EAGAIN) return false;
+    if (count <= 0) {
+      // 0: the peer closed the connection; in the middle of a message that is an error, too.
+      if (count < 0 || stream.length > 0) statistics.receiveErrors++;
+      this.disconnect();
+      return false;
+    }
+    statistics.bytesReceived += count;
+    statistics.packetsReceived++;
+    stream.append(count);
+    this.hand(stream.complete());
+    return this.connected;
+  }
+
+  /** Whole messages go up. What is no message goes up as well, to be counted there, and the connection is closed. */
+  private hand(complete: number): void {
+    const { stream, receiver } = this;
+    const length = complete === FRAMING_LOST ? stream.length : complete;
+    if (length === 0) return;
+    const connection = this.connection;
+    receiver.onDatagram(stream.views, 0, length, this.source);
+    if (this.connection !== connection) return;
+    stream.consume(length);
+    if (complete === FRAMING_LOST) this.disconnect();
+    receiver.onBatchEnd();
+  }
+
+  private disconnect(): void {
+    this.connectionPoll?.close();
+    this.connectionPoll = null;
+    if (this.connection >= 0) closeSocket(this.connection);
+    this.connection = -1;
+    this.stream.reset();
+  }
+}
