@@ -1,0 +1,18 @@
+/** Options that the original does not have. One letter is for what it has, two dashes for what is new. */
+export interface LongOption {
+  readonly name: string;
+  /** What its value is called in the help text; absent when it takes none. */
+  readonly value?: string;
+  readonly does: string;
+}
+
+export const LONG_OPTIONS: readonly LongOption[] = [
+  { name: 'check', does: 'check the configuration file, report everything that is wrong with it, and end' },
+  { name: 'print', does: 'with --check: print the configuration with its defaults' },
+  { name: 'socket', value: 'path', does: 'control socket of the daemon; the configuration file is not read' },
+];
+
+/** The entry of a word as typed, `--socket` or `--socket=PATH`; the latter brings its value along and needs no other. */
+export function longOption(word: string): LongOption | undefined {
+  return LONG_OPTIONS.find((option) => word === `--${option.name}`);
+}

@@ -1,0 +1,102 @@
+import { readFileSync, writeSync } from 'node:fs';
+import { formatLine, type Level } from '../log/format.js';
+import { type Arguments, readArguments, UsageError } from './arguments.js';
+import type { LongArguments } from './program.js';
+
+/**
+ * The command `conntrackd`. It decides from the words of the command line what to do, and loads only what that needs:
+ * a request loads neither commander nor winston, neither the configuration parser nor the addon.
+ */
+
+const STDOUT = 1;
+const STDERR = 2;
+
+const OK = 0;
+const FAILED = 1;
+/** What a shell reports for a process that SIGPIPE ended, as the original ends then: 128 + 13. */
+const READER_GONE = 141;
+
+const NOT_REACHED = "can't connect: is conntrackd running? appropriate permissions?";
+const NO_LONG_OPTIONS: LongArguments = { check: false, print: false, socket: null, immediate: null };
+
+function complain(level: Level, text: string): void {
+  writeSync(STDERR, `${formatLine(level, text, new Date(), process.pid)}\n`);
+}
+
+/** Runs the command; the exit status, or null when a daemon runs in this process from now on. */
+export async function main(argv: readonly string[]): Promise<number | null> {
+  const [, ...words] = argv;
+  try {
+    const given = readArguments(words);
+    const long = given.long.length === 0 ? NO_LONG_OPTIONS : (await import('./program.js')).readLongOptions(given.long);
+    for (const warning of given.warnings) complain('warning', warning);
+    return await run(given, long, argv);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    complain('error', error.message);
+    if (error.showUsage) writeSync(STDERR, (await import('./program.js')).helpText());
+    return FAILED;
+  }
+}
+
+async function run(given: Arguments, long: LongArguments, argv: readonly string[]): Promise<number | null> {
+  const action = long.immediate ?? given.action;
+  if (action === 'help') return print((await import('./program.js')).helpText());
+  if (action === 'version') return print(`${(await import('./version.js')).VERSION_TEXT}\n`);
+  if (long.check) return (await import('./check.js')).checkConfig(given.configPath, long.print);
+  if (action === 'requests') return runRequests(given, long.socket);
+  return startDaemon(given, action === 'daemon', argv);
+}
+
+function print(text: string): number {
+  writeSync(STDOUT, text);
+  return OK;
+}
+
+/** Carries out the requests in their order, until one fails: a failover waits for each (spec/control.md). */
+async function runRequests(given: Arguments, socket: string | null): Promise<number> {
+  const { exchange } = await import('../control/client.js');
+  const path = socket ?? (await findSocket(given.configPath));
+  if (path === null) return FAILED;
+  for (const code of given.codes) {
+    const outcome = await exchange(path, code, STDOUT);
+    if (outcome === 'reader gone') return READER_GONE;
+    if (outcome === 'unreachable') complain('error', NOT_REACHED);
+    if (outcome === 'broken') complain('error', 'the connection to conntrackd broke off');
+    if (outcome !== 'done') return FAILED;
+  }
+  return OK;
+}
+
+/** The path of the control socket as the configuration tells it; null, with a message, when it does not. */
+async function findSocket(configPath: string): Promise<string | null> {
+  const [{ parseConfigForClient }, { diagnosticDetail }] = await Promise.all([
+    import('../config/client.js'),
+    import('../config/diagnostics.js'),
+  ]);
+  let content: Uint8Array;
+  try {
+    content = readFileSync(configPath);
+  } catch {
+    complain('error', `can't open config file \`${configPath}'`);
+    return null;
+  }
+  const { config, diagnostics } = await parseConfigForClient(content, configPath);
+  for (const diagnostic of diagnostics) {
+    complain(diagnostic.severity, diagnostic.message);
+    // Warnings were explained when the daemon started.
+    if (diagnostic.severity === 'error')
+      for (const line of diagnosticDetail(diagnostic)) writeSync(STDERR, `${line}\n`);
+  }
+  if (config === null) return null;
+  if (config.general.unixPath === null) complain('error', NOT_REACHED);
+  return config.general.unixPath;
+}
+
+async function startDaemon(given: Arguments, background: boolean, argv: readonly string[]): Promise<number | null> {
+  const { isBackgroundChild, startInBackground } = await import('../daemon/background.js');
+  if (background && !isBackgroundChild(process.env)) return startInBackground(argv);
+  const [{ runDaemon }, { compose }] = await Promise.all([import('../daemon/run.js'), import('../daemon/compose.js')]);
+  await runDaemon({ configPath: given.configPath, argv }, compose);
+  return null;
+}

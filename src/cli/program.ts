@@ -1,0 +1,77 @@
+import { Command, CommanderError } from 'commander';
+import { REQUESTS } from '../control/requests.js';
+import { DEFAULT_CONFIG_PATH, UsageError } from './arguments.js';
+import { LONG_OPTIONS } from './long-options.js';
+import { VERSION_TEXT } from './version.js';
+
+/** What long options ask for. */
+export interface LongArguments {
+  readonly check: boolean;
+  readonly print: boolean;
+  /** Null: the configuration file tells. */
+  readonly socket: string | null;
+  readonly immediate: 'help' | 'version' | null;
+}
+
+/** Column in which descriptions begin: that of the longest flag. */
+const FLAG_WIDTH = 18;
+
+/** The requests for people: one line per flag, in the order of the table. */
+function requestHelp(): string {
+  const lines = REQUESTS.filter((request) => request.flag !== '').map(
+    (request) => `  ${request.flag.padEnd(FLAG_WIDTH)} ${request.does}`,
+  );
+  return [
+    '',
+    'Requests to a running daemon, carried out in the order given until one fails:',
+    ...lines,
+    `  ${'-x'.padEnd(FLAG_WIDTH)} after -i or -e: the same as XML`,
+    '',
+    'Words after requests may be abbreviated. Without options the daemon runs in the foreground.',
+  ].join('\n');
+}
+
+function createProgram(): Command {
+  const program = new Command('conntrackd')
+    .description('Replicates the connection tracking state of Linux firewalls.')
+    .usage('[options] [requests]')
+    .helpOption('-h, --help', 'show this text')
+    .version(VERSION_TEXT, '-v, --version', 'show the version')
+    .option('-d', 'run in the background')
+    .option('-C <file>', `configuration file (default: ${DEFAULT_CONFIG_PATH})`);
+  for (const { name, value, does } of LONG_OPTIONS) {
+    program.option(value === undefined ? `--${name}` : `--${name} <${value}>`, does);
+  }
+  return program.addHelpText('after', requestHelp());
+}
+
+/** What `-h` prints. */
+export function helpText(): string {
+  let text = '';
+  createProgram()
+    .configureOutput({ writeOut: (part) => (text += part) })
+    .outputHelp();
+  return text;
+}
+
+/**
+ * Reads words that begin with two dashes, and their values.
+ * @throws UsageError
+ */
+export function readLongOptions(words: readonly string[]): LongArguments {
+  const program = createProgram()
+    .exitOverride()
+    .configureOutput({ writeOut: () => {}, writeErr: () => {} });
+  const nothing = { check: false, print: false, socket: null };
+  try {
+    const options = program.parse(words, { from: 'user' }).opts<{ check?: true; print?: true; socket?: string }>();
+    const { check = false, print = false, socket = null } = options;
+    if (print && !check) throw new UsageError('--print needs --check');
+    return { check, print, socket, immediate: null };
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.code === 'commander.helpDisplayed') return { ...nothing, immediate: 'help' };
+    if (error.code === 'commander.version') return { ...nothing, immediate: 'version' };
+    throw new UsageError(error.message.replace(/^error: /, ''));
+  }
+}

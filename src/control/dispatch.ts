@@ -1,0 +1,73 @@
+import { formatLinks } from './replies/channel.js';
+import { formatCaches, formatExpectations, formatGeneral } from './replies/general.js';
+import { formatNetwork } from './replies/network.js';
+import { formatQueues, streamResendQueue } from './replies/queues.js';
+import { type ControlCounters, formatRuntime } from './replies/runtime.js';
+import type { RequestName } from './requests.js';
+import type { ChunkSource, ControlService } from './service.js';
+
+/** Text, text piece by piece, nothing, or nothing once a piece of work is over. */
+export type Reply = string | ChunkSource | null | Promise<void>;
+
+type Handler = (service: ControlService, control: ControlCounters) => Reply;
+
+/** A request that is over when the call returns, with an empty reply. */
+function act(work: (service: ControlService) => void): Handler {
+  return (service) => {
+    work(service);
+    return null;
+  };
+}
+
+/** What each request of the table does. */
+const HANDLERS: Readonly<Record<RequestName, Handler>> = {
+  CT_COMMIT: (service) => service.commit('ct'),
+  EXP_COMMIT: (service) => service.commit('expect'),
+  ALL_COMMIT: (service) => service.commit('all'),
+
+  CT_FLUSH_INT_CACHE: act((service) => service.flushCaches('internal', 'ct')),
+  CT_FLUSH_EXT_CACHE: act((service) => service.flushCaches('external', 'ct')),
+  CT_FLUSH_CACHE: act((service) => service.flushCaches('both', 'ct')),
+  ALL_FLUSH_CACHE: act((service) => service.flushCaches('both', 'all')),
+
+  CT_FLUSH_MASTER: act((service) => service.flushKernel('ct')),
+  EXP_FLUSH_MASTER: act((service) => service.flushKernel('expect')),
+  ALL_FLUSH_MASTER: act((service) => service.flushKernel('all')),
+
+  CT_DUMP_INTERNAL: (service) => service.dumpInternal('ct', false),
+  CT_DUMP_EXTERNAL: (service) => service.dumpExternal('ct', false),
+  CT_DUMP_INT_XML: (service) => service.dumpInternal('ct', true),
+  CT_DUMP_EXT_XML: (service) => service.dumpExternal('ct', true),
+  EXP_DUMP_INTERNAL: (service) => service.dumpInternal('expect', false),
+  EXP_DUMP_EXTERNAL: (service) => service.dumpExternal('expect', false),
+  EXP_DUMP_INT_XML: (service) => service.dumpInternal('expect', true),
+  EXP_DUMP_EXT_XML: (service) => service.dumpExternal('expect', true),
+
+  STATS: (service) => formatGeneral(service.statistics()),
+  EXP_STATS: (service) => formatExpectations(service.statistics()),
+  STATS_NETWORK: (service) => formatNetwork(service.statistics()),
+  STATS_CACHE: (service) => formatCaches(service.statistics()),
+  STATS_RUNTIME: (service, control) => formatRuntime(service.statistics(), control),
+  STATS_LINK: (service) => formatLinks(service.statistics().channel),
+  STATS_QUEUE: (service) => formatQueues(service.statistics()),
+  STATS_RSQUEUE: (service) => {
+    const view = service.resendQueue();
+    return view === null ? null : streamResendQueue(view);
+  },
+  // The original lists its dump processes here; this daemon has none.
+  STATS_PROCESS: () => null,
+
+  CT_RESYNC_MASTER: (service) => service.resync('ct'),
+  EXP_RESYNC_MASTER: (service) => service.resync('expect'),
+  ALL_RESYNC_MASTER: (service) => service.resync('all'),
+
+  REQUEST_DUMP: act((service) => service.requestResync()),
+  SEND_BULK: act((service) => service.bulk()),
+  RESET_TIMERS: act((service) => service.shortenTimers()),
+  KILL: (service) => service.stop(),
+};
+
+/** Does what a request asks for. May throw what the service throws. */
+export function dispatch(name: RequestName, service: ControlService, control: ControlCounters): Reply {
+  return HANDLERS[name](service, control);
+}

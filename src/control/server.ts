@@ -1,0 +1,156 @@
+import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { ConntrackdError } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
+import { ControlConnection } from './connection.js';
+import type { ControlCounters } from './replies/runtime.js';
+import type { ControlService } from './service.js';
+
+export interface ControlServerOptions {
+  /** UNIX Path of the configuration. */
+  readonly path: string;
+  readonly logger: Logger;
+  /** Most clients at a time; see DEFAULT_CLIENTS. */
+  readonly clients?: number;
+  /** How long a client may take to send its request, in milliseconds. */
+  readonly idleMs?: number;
+}
+
+/** Far more than scripts and monitoring need at once, few enough to cost nothing. */
+const DEFAULT_CLIENTS = 128;
+/** A client writes its four bytes right after it connected; ten seconds forgive a stopped or starved one. */
+const DEFAULT_IDLE_MS = 10_000;
+/** Only the owner may read and write: mode 0600 (spec/control.md). */
+const SOCKET_UMASK = 0o177;
+const SOCKET_MODE = 0o600;
+
+/** Whether somebody accepts connections there. */
+export function isAnswered(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(path);
+    const settle = (answered: boolean): void => {
+      probe.destroy();
+      resolve(answered);
+    };
+    probe.once('connect', () => settle(true));
+    // A full backlog (EAGAIN) and a refused permission mean that somebody is there; the rest that nobody is.
+    probe.once('error', (error: NodeJS.ErrnoException) => settle(['EAGAIN', 'EACCES'].includes(error.code ?? '')));
+  });
+}
+
+/** The control socket of the daemon (spec/control.md "Protocol"). */
+export class ControlServer {
+  readonly counters: ControlCounters = { readFailed: 0, unknownRequest: 0 };
+  private readonly server: Server;
+  private readonly clients: number;
+  private readonly connections = new Set<ControlConnection>();
+  /** Clients that connected before there was a daemon to ask. */
+  private waiting: Socket[] = [];
+  private service: ControlService | null = null;
+  private events = 0;
+
+  constructor(private readonly options: ControlServerOptions) {
+    this.clients = options.clients ?? DEFAULT_CLIENTS;
+    // Clients that close their sending side after the request still get the reply.
+    this.server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => this.accept(socket));
+  }
+
+  /**
+   * Opens the socket, in place of a file that a dead daemon left. Clients wait until `serve`.
+   * @throws ConntrackdError when the path is in use, is no socket, or cannot be bound
+   */
+  async listen(): Promise<void> {
+    const { path } = this.options;
+    await this.clear(path);
+    const previous = process.umask(SOCKET_UMASK);
+    try {
+      await this.bind(path);
+    } finally {
+      process.umask(previous);
+    }
+    // A file system with default ACLs disregards the umask.
+    chmodSync(path, SOCKET_MODE);
+    this.server.on('error', (error) => this.options.logger.error(`control socket: ${error.message}`));
+  }
+
+  /** From here on clients are answered. */
+  serve(service: ControlService): void {
+    this.service = service;
+    for (const socket of this.waiting.splice(0)) this.begin(socket, service);
+  }
+
+  /** Removes the socket file and takes no more clients; those that are served go on. */
+  stopListening(): void {
+    if (this.server.listening) this.server.close();
+    for (const socket of this.waiting.splice(0)) socket.destroy();
+  }
+
+  /** Waits for replies on their way, at most `graceMs`, then cuts off who is left. */
+  async finish(graceMs: number): Promise<void> {
+    const deadline = Date.now() + graceMs;
+    for (const connection of this.connections) if (connection.silent) connection.destroy();
+    while (this.connections.size > 0 && Date.now() < deadline) await new Promise((next) => setTimeout(next, 5));
+    for (const connection of this.connections) connection.destroy();
+  }
+
+  private bind(path: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const failed = (error: NodeJS.ErrnoException): void => reject(openError(path, error.message));
+      this.server.once('error', failed);
+      this.server.listen(path, () => {
+        this.server.off('error', failed);
+        resolve();
+      });
+    });
+  }
+
+  private async clear(path: string): Promise<void> {
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    if (found === undefined) return;
+    if (!found.isSocket()) throw openError(path, 'the file is no socket; it was left alone');
+    if (await isAnswered(path)) throw openError(path, 'another process answers on it');
+    unlinkSync(path);
+  }
+
+  private accept(socket: Socket): void {
+    if (this.connections.size + this.waiting.length >= this.clients && !this.evict()) {
+      socket.destroy();
+      return;
+    }
+    if (this.service !== null) this.begin(socket, this.service);
+    else this.waiting.push(socket.on('error', () => socket.destroy()));
+  }
+
+  private begin(socket: Socket, service: ControlService): void {
+    const { logger, idleMs = DEFAULT_IDLE_MS } = this.options;
+    const context = { service, counters: this.counters, logger, idleMs };
+    const connection = new ControlConnection(socket, context, () => ++this.events);
+    this.connections.add(connection);
+    socket.once('close', () => this.connections.delete(connection));
+    socket.resume();
+  }
+
+  /**
+   * Makes room for one more: the client that said nothing for longest goes, or, when all have asked, the one that took
+   * nothing for longest. Clients that wait for a commit stay.
+   */
+  private evict(): boolean {
+    const waiting = this.waiting.shift();
+    if (waiting !== undefined) {
+      waiting.destroy();
+      return true;
+    }
+    const expendable = [...this.connections].filter((connection) => connection.expendable);
+    expendable.sort((a, b) => Number(b.silent) - Number(a.silent) || a.lastProgress - b.lastProgress);
+    const [victim] = expendable;
+    if (victim === undefined) return false;
+    this.connections.delete(victim);
+    victim.destroy();
+    return true;
+  }
+}
+
+function openError(path: string, reason: string): ConntrackdError {
+  // The first words are the original's.
+  return new ConntrackdError('CONTROL_SOCKET', `can't open unix socket! ${path}: ${reason}`);
+}

@@ -1,0 +1,131 @@
+/**
+ * What the statistics replies print, as plain numbers. The daemon fills it in, src/control/replies turns it into the
+ * original's text.
+ */
+
+/** A cache of flows or expectations. */
+export interface CacheStatistics {
+  readonly kind: 'cache';
+  readonly name: 'internal' | 'external' | 'stats';
+  /** Entries that live. */
+  readonly active: number;
+  /** Entries held, those already destroyed but not yet acknowledged included. */
+  readonly total: number;
+  readonly created: number;
+  readonly createFailed: number;
+  readonly noMemory: number;
+  readonly noSpace: number;
+  readonly updated: number;
+  readonly updateFailed: number;
+  readonly updateNotFound: number;
+  readonly destroyed: number;
+  readonly destroyFailed: number;
+  readonly destroyNotFound: number;
+}
+
+/** DisableExternalCache: what went straight into the kernel. */
+export interface InjectStatistics {
+  readonly kind: 'inject';
+  readonly created: number;
+  readonly createFailed: number;
+  readonly updated: number;
+  readonly updateFailed: number;
+  readonly destroyed: number;
+  readonly destroyFailed: number;
+}
+
+/** DisableInternalCache: the events that went straight to the peers. */
+export interface BypassStatistics {
+  readonly kind: 'bypass';
+  readonly created: number;
+  readonly updated: number;
+  readonly destroyed: number;
+}
+
+export type StoreStatistics = CacheStatistics | InjectStatistics | BypassStatistics;
+
+export interface LinkStatistics {
+  /** Name of the interface. */
+  readonly device: string;
+  readonly status: 'RUNNING' | 'NO-CARRIER' | 'DOWN';
+  /** The link that is sent on. */
+  readonly active: boolean;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  readonly packetsSent: number;
+  readonly packetsReceived: number;
+  readonly sendErrors: number;
+  readonly receiveErrors: number;
+}
+
+export interface ChannelStatistics {
+  readonly transport: 'UDP' | 'multicast' | 'TCP';
+  /** In the order of the configuration. */
+  readonly links: readonly LinkStatistics[];
+  /** TCP only: whether a peer is connected to us, and we to it. */
+  readonly server?: boolean;
+  readonly client?: boolean;
+}
+
+/** What is wrong with messages of peers, and with ours. */
+export interface NetworkStatistics {
+  readonly malformed: number;
+  readonly wrongVersion: number;
+  readonly malformedHeader: number;
+  readonly malformedPayload: number;
+  readonly badType: number;
+  readonly truncated: number;
+  readonly badSize: number;
+  readonly sendMalformed: number;
+  /** Sequence tracking: numbers that never came. */
+  readonly lost: number;
+  /** Sequence tracking: messages older than the one expected. */
+  readonly before: number;
+}
+
+export interface NetlinkStatistics {
+  readonly eventsReceived: number;
+  readonly eventsFiltered: number;
+  readonly eventsUnknownType: number;
+  readonly catchEventFailed: number;
+  readonly dumpUnknownType: number;
+  readonly overrun: number;
+  readonly flushes: number;
+  readonly resyncs: number;
+  /** Receive buffer of the event socket, in bytes. */
+  readonly bufferSize: number;
+}
+
+export interface QueueStatistics {
+  /** `txqueue`, `errorq` and, with FTFW, `rsqueue`. */
+  readonly name: string;
+  readonly length: number;
+  readonly maximum: number;
+  readonly noSpace: number;
+}
+
+/** One line of `-s rsqueue`. */
+export interface ResendEntry {
+  readonly kind: 'object' | 'control';
+  readonly sequence: number;
+  /** The header's flags, of control messages. */
+  readonly flags: number;
+}
+
+export interface DaemonStatistics {
+  readonly uptimeSeconds: number;
+  /** Internal before external; statistics mode has one named `stats`. */
+  readonly stores: readonly StoreStatistics[];
+  /** The same of expectations; null when they are not replicated: `-s expect` is empty then. */
+  readonly expectationStores: readonly StoreStatistics[] | null;
+  /** Of flows that ended, both directions; zero unless the kernel counts (nf_conntrack_acct). */
+  readonly processedBytes: number;
+  readonly processedPackets: number;
+  /** Null in statistics mode. */
+  readonly channel: ChannelStatistics | null;
+  readonly network: NetworkStatistics;
+  readonly netlink: NetlinkStatistics;
+  /** Control messages that wait in queues. */
+  readonly allocatedQueueNodes: number;
+  readonly queues: readonly QueueStatistics[];
+}

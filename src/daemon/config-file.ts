@@ -1,0 +1,69 @@
+import { readFileSync } from 'node:fs';
+import { parseQuickly } from '../../grammar/quick-parser.js';
+import { type CheckEnvironment, remarksAtStart, unreadableConfig } from '../config/check.js';
+import { type Diagnostic, Diagnostics } from '../config/diagnostics.js';
+import { type ParseResult, parseTree } from '../config/parse-tree.js';
+import { Source } from '../config/source.js';
+import { interfaceIndex } from '../native/index.js';
+
+/** What a configuration is checked against on this host. */
+export function hostEnvironment(): CheckEnvironment {
+  const protocols = readIfThere('/etc/protocols');
+  const conntrackMax = Number(readIfThere('/proc/sys/net/netfilter/nf_conntrack_max') ?? Number.NaN);
+  return {
+    interfaceExists,
+    ...(protocols === undefined ? {} : { protocols }),
+    ...(Number.isInteger(conntrackMax) ? { conntrackMax } : {}),
+  };
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+function interfaceExists(name: string): boolean {
+  try {
+    return interfaceIndex(name) > 0;
+  } catch {
+    return false;
+  }
+}
+
+/** Reads a file; a reason instead of bytes when that fails. */
+export function readConfigFile(path: string): Uint8Array | { readonly reason: string } {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    return { reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/**
+ * Reads the configuration a daemon is to run with, and gathers what is to be said about it. The configuration is null
+ * when the daemon must not start.
+ */
+export async function loadConfig(path: string): Promise<ParseResult> {
+  const content = readConfigFile(path);
+  if ('reason' in content) return { config: null, diagnostics: [unreadableConfig(path, content.reason)] };
+  const environment = hostEnvironment();
+  const { config, diagnostics } = await parse(content, path, environment);
+  const all = config === null ? diagnostics : [...diagnostics, ...remarksAtStart(config, environment)];
+  return { config: all.some(isError) ? null : config, diagnostics: all };
+}
+
+function isError({ severity }: Diagnostic): boolean {
+  return severity === 'error';
+}
+
+/** A file without a mistake does not need the parser generator, whose load would take most of the daemon's start. */
+async function parse(content: Uint8Array, path: string, environment: CheckEnvironment): Promise<ParseResult> {
+  const source = new Source(content);
+  const tree = parseQuickly(source.text);
+  if (tree !== null) return parseTree(tree, new Diagnostics(path, source), environment, true);
+  const { parseConfig } = await import('../config/parse.js');
+  return parseConfig(content, path, environment);
+}

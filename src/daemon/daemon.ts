@@ -1,0 +1,30 @@
+import type { Clock } from '../base/clock.js';
+import type { Logger } from '../base/logger.js';
+import type { Scheduler } from '../base/scheduler.js';
+import type { Config } from '../config/model.js';
+import type { ControlService } from '../control/service.js';
+
+/** What the composed daemon gets from its life cycle. */
+export interface DaemonContext {
+  readonly clock: Clock;
+  readonly scheduler: Scheduler;
+  /**
+   * Stops the daemon, as a signal does: what `ControlService.stop` calls. Resolves when socket and lock file are gone.
+   */
+  requestStop(): Promise<void>;
+}
+
+/** Everything behind the control socket: kernel, caches, mode, channels. */
+export interface Daemon {
+  readonly service: ControlService;
+  /**
+   * Opens what it needs: channels, the dump that fills the cache, the event socket last (spec/daemon.md "Start
+   * order"). Rejects with a ConntrackdError when the daemon cannot work; `stop` is called then, too.
+   */
+  start(): Promise<void>;
+  /** Closes everything. Must not take longer than a second or two: the process has five to end. */
+  stop(): Promise<void>;
+}
+
+/** Puts the parts together; src/daemon/compose.ts is the one place that picks implementations. */
+export type Compose = (config: Config, logger: Logger, context: DaemonContext) => Promise<Daemon>;

@@ -1,0 +1,155 @@
+import { isatty } from 'node:tty';
+import { ConntrackdError } from '../base/errors.js';
+import type { Config } from '../config/model.js';
+import { ControlServer, isAnswered } from '../control/server.js';
+import type { DaemonLog } from '../log/logger.js';
+import { RepeatLimiter } from '../log/repeat.js';
+import type { ParentLink } from './background.js';
+import { loopScheduler, machineClock } from './clock.js';
+import type { Compose, Daemon } from './daemon.js';
+import { LockFile } from './lock.js';
+import { applyScheduler } from './priority.js';
+import { otherConntrackds } from './processes.js';
+import { ServiceManager } from './systemd.js';
+
+/**
+ * The life of a daemon, from a configuration to the end of the process.
+ *
+ * Start, in the order of spec/daemon.md: log, lock file, scheduler, control socket, then everything behind it (caches,
+ * channels, the dump that fills the cache, the event socket last), signals, background, READY=1. Whatever of it was
+ * done is undone at the end, in reverse, however the end comes: by signal, `-k`, failure or a bug.
+ */
+
+/** Scripts give a daemon five seconds to end (spec/beyond.md); what hangs is cut off before. */
+const STOP_LIMIT_MS = 4000;
+/** How long replies on their way may take at the end. */
+const REPLY_GRACE_MS = 500;
+
+export class Lifecycle {
+  private server: ControlServer | null = null;
+  private lock: LockFile | null = null;
+  private daemon: Daemon | null = null;
+  private released: Promise<void> | null = null;
+  private readonly manager: ServiceManager;
+  /** What the parts of the daemon log to. */
+  private readonly logger: RepeatLimiter;
+
+  constructor(
+    private readonly config: Config,
+    private readonly log: DaemonLog,
+    private readonly parent: ParentLink | null,
+  ) {
+    this.manager = new ServiceManager(config.general.systemd, process.env);
+    this.logger = new RepeatLimiter(log, loopScheduler);
+  }
+
+  /** Rejects when the daemon cannot start; nothing is left behind then. */
+  async start(compose: Compose): Promise<void> {
+    this.watchSignals();
+    this.watchBugs();
+    try {
+      await this.open(compose);
+    } catch (error) {
+      await this.release();
+      throw error;
+    }
+    this.log.notice('initialization completed');
+    this.log.notice(`-- starting in ${this.parent === null ? 'console' : 'daemon'} mode --`);
+    this.parent?.ready();
+    this.manager.ready();
+  }
+
+  /** Ends the daemon, then the process. Resolves when socket and lock file are gone. */
+  stop(): Promise<void> {
+    if (this.released === null) {
+      this.log.notice('---- shutdown received ----');
+      this.end(0);
+    }
+    return this.released ?? Promise.resolve();
+  }
+
+  private async open(compose: Compose): Promise<void> {
+    const { general } = this.config;
+    const anonymousHolderLives = async (): Promise<boolean> =>
+      (general.unixPath !== null && (await isAnswered(general.unixPath))) || otherConntrackds().length > 0;
+    this.lock = await LockFile.acquire({ path: general.lockFile, logger: this.log, anonymousHolderLives });
+    applyScheduler(general.scheduler, this.log);
+    if (general.unixPath !== null) {
+      this.server = new ControlServer({ path: general.unixPath, logger: this.logger });
+      await this.server.listen();
+    }
+    const context = { clock: machineClock, scheduler: loopScheduler, requestStop: () => this.stop() };
+    this.daemon = await compose(this.config, this.logger, context);
+    await this.daemon.start();
+    this.server?.serve(this.daemon.service);
+  }
+
+  private end(status: number): void {
+    const limit = setTimeout(() => {
+      this.log.warning(`not everything could be closed within ${STOP_LIMIT_MS / 1000} seconds`);
+      this.lock?.release();
+      process.exit(status);
+    }, STOP_LIMIT_MS);
+    this.manager.stopping();
+    this.released = this.release();
+    void this.released.then(async () => {
+      await this.server?.finish(REPLY_GRACE_MS);
+      clearTimeout(limit);
+      process.exit(status);
+    });
+  }
+
+  /** Undoes what was done so far. Never rejects: the rest has to be undone as well. */
+  private async release(): Promise<void> {
+    this.server?.stopListening();
+    try {
+      await this.daemon?.stop();
+      this.lock?.release();
+    } catch (error) {
+      this.log.error(`while stopping: ${describe(error)}`);
+    }
+    this.lock = null;
+    this.logger.flush();
+    this.manager.close();
+  }
+
+  private watchSignals(): void {
+    process.on('SIGTERM', () => void this.stop());
+    process.on('SIGINT', () => void this.stop());
+    process.on('SIGHUP', () => this.hangUp());
+    // Unhandled, Node opens its debugger to the network on this one.
+    process.on('SIGUSR1', () => {});
+  }
+
+  /** A closed terminal ends a daemon that runs on it; otherwise somebody asks for attention to changed files. */
+  private hangUp(): void {
+    if (this.parent === null && isatty(STDIN)) {
+      void this.stop();
+      return;
+    }
+    try {
+      this.log.reopen();
+      this.log.notice('SIGHUP received: log file opened again; a changed configuration needs a restart');
+    } catch (error) {
+      this.log.error(describe(error));
+    }
+  }
+
+  /** A bug ends the process: who knows what else it broke. Rejections nobody handles arrive here, too. */
+  private watchBugs(): void {
+    process.on('uncaughtException', (error) => {
+      this.log.error(`this is a bug, stopping: ${describe(error)}`);
+      for (const line of (error instanceof Error ? (error.stack ?? '') : '').split('\n').slice(1)) this.log.raw(line);
+      if (this.released === null) this.end(1);
+    });
+  }
+}
+
+const STDIN = 0;
+
+/** An error as one line for the log: what happened, and what to do about it. */
+export function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const advice = error instanceof ConntrackdError && error.advice !== '' ? ` (${error.advice})` : '';
+  return `${error.message}${advice}`;
+}
