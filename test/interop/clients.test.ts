@@ -111,7 +111,12 @@ describe.each(pairings.map((pairing) => [pairing.name, pairing] as const))(
 
     it('expectation requests are accepted though ExpectationSync is off', () => {
       for (const daemon of daemons) {
-        for (const request of [['-i', 'expect'], ['-e', 'expect'], ['-s', 'expect'], ['-c', 'expect']]) {
+        for (const request of [
+          ['-i', 'expect'],
+          ['-e', 'expect'],
+          ['-s', 'expect'],
+          ['-c', 'expect'],
+        ]) {
           expect(daemon.requestAttempt(tested, ...request).status).toBe(0);
           expect(daemon.requestAttempt(original, ...request).status).toBe(0);
         }
