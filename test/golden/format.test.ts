@@ -4,11 +4,11 @@ import { type FormatOptions, formatAges, formatFlowLine } from '../../src/flow/f
 import { formatFlowXml } from '../../src/flow/format-xml.js';
 import { ASIDE_START, K_TIMESTAMP, KIND, KNOWN, protocolOf, stateOf } from '../../src/flow/layout.js';
 import { stateName } from '../../src/flow/protocols.js';
-import type { FlowScratch } from '../../src/flow/scratch.js';
-import { FlowScratch as Scratch } from '../../src/flow/scratch.js';
+import type { FlowRef } from '../../src/flow/ref.js';
+import { FlowScratch } from '../../src/flow/scratch.js';
 import { TextBuffer } from '../../src/flow/text.js';
 import { decodeFlow as decodeWire } from '../../src/wire/decode.js';
-import { bytesOf, flowOfEvents, readFixture } from './wire-cases.js';
+import { bytesOf, type CachedFlow, flowOfEvents, readFixture } from './wire-cases.js';
 
 // Flows only: fixtures of expectations come with the expectations' own formatter.
 
@@ -57,15 +57,15 @@ function labelMap(file: string): Map<number, string> {
 
 type Formatter = typeof formatFlowLine;
 
-function format(formatter: Formatter, flow: FlowScratch, options: FormatOptions): string {
+function format(formatter: Formatter, flow: FlowScratch | CachedFlow, options: FormatOptions): string {
   out.clear();
   formatter(out, flow, options, flow.hasCounters ? flow.counters : null);
   return out.toString();
 }
 
 /** The original's XML gives SCTP and DCCP the names of TCP's states; ours their own (spec/findings.md 36, "Ours"). */
-function withTrueState(xml: string, flow: FlowScratch): string {
-  const kind = flow.words[KIND]!;
+function withTrueState(xml: string, flow: FlowRef): string {
+  const kind = flow.words[flow.at + KIND]!;
   return protocolOf(kind) === 6
     ? xml
     : xml.replace(/<state>\w+<\/state>/, `<state>${stateName(protocolOf(kind), stateOf(kind))}</state>`);
@@ -82,10 +82,11 @@ function bare(line: string): string {
 }
 
 /** The second a dump was made in: the one that gives this line its age. */
-function secondOf(line: string, flow: FlowScratch): number {
+function secondOf(line: string, flow: FlowRef): number {
   const age = /(?:delta-time=|<deltatime>)(\d+)/.exec(line);
-  if (age === null || (flow.words[KNOWN]! & K_TIMESTAMP) === 0) return 0;
-  const start = (BigInt(flow.aside[ASIDE_START]!) << 32n) | BigInt(flow.aside[ASIDE_START + 1]!);
+  if (age === null || (flow.words[flow.at + KNOWN]! & K_TIMESTAMP) === 0) return 0;
+  const start =
+    (BigInt(flow.aside[flow.asideAt + ASIDE_START]!) << 32n) | BigInt(flow.aside[flow.asideAt + ASIDE_START + 1]!);
   return Number(start / 1_000_000_000n) + Number(age[1]);
 }
 
@@ -114,7 +115,7 @@ describe('messages of a peer, as conntrackd -e shows them', () => {
   ];
   test.each(entries)('$name', ({ message, plain, xml }) => {
     const bytes = bytesOf(message);
-    const flow = new Scratch();
+    const flow = new FlowScratch();
     expect(decodeWire(Views.of(bytes), 0, bytes.length, flow)).toBe(true);
     out.clear();
     formatFlowLine(out, flow, {});
@@ -143,7 +144,7 @@ describe('dump entries no kernel at hand makes: security contexts, zones, offloa
 });
 
 /** Events of a story by flow: the bytes of its original tuple (CTA_TUPLE_ORIG is the first attribute) and its zone. */
-function flowsOf(history: readonly string[]): FlowScratch[] {
+function flowsOf(history: readonly string[]): CachedFlow[] {
   const flows = new Map<string, string[]>();
   for (const hex of history) {
     const bytes = Buffer.from(hex, 'hex');
