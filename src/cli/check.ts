@@ -1,6 +1,6 @@
 import { writeSync } from 'node:fs';
 import { checkReport, formatDiagnostic, unreadableConfig } from '../config/index.js';
-import { hostEnvironment, readConfigFile } from '../daemon/config-file.js';
+import { checkEnvironment, readConfigFile } from '../daemon/config-file.js';
 
 const STDOUT = 1;
 const STDERR = 2;
@@ -12,7 +12,7 @@ export function checkConfig(path: string, print: boolean): number {
     writeSync(STDERR, `${formatDiagnostic(unreadableConfig(path, content.reason))}\n`);
     return 1;
   }
-  const { stdout, stderr, exitCode } = checkReport(content, path, { print, environment: hostEnvironment() });
+  const { stdout, stderr, exitCode } = checkReport(content, path, { print, environment: checkEnvironment() });
   writeSync(STDERR, stderr);
   writeSync(STDOUT, stdout);
   return exitCode;

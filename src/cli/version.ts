@@ -1,9 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 
-/** Beside `dist`, which holds this file as `dist/src/cli/version.js`. */
-const MANIFEST = new URL('../../../package.json', import.meta.url);
+/** The package's description: two folders up in the sources, three when compiled to `dist`. */
+const MANIFEST = ['../../package.json', '../../../package.json']
+  .map((path) => new URL(path, import.meta.url))
+  .find((url) => existsSync(url))!;
 
 const { version } = JSON.parse(readFileSync(MANIFEST, 'utf8')) as { version: string };
 
-/** What `-v` prints. Scripts look for a `v` and digits, as the original's text has them. */
+/** What `-v` prints; the first words are the original's. */
 export const VERSION_TEXT = `Connection tracking userspace daemon v${version} (TypeScript). Licensed under MIT.`;

@@ -3,18 +3,20 @@ import { parseQuickly } from '../../grammar/quick-parser.js';
 import { type CheckEnvironment, remarksAtStart, unreadableConfig } from '../config/check.js';
 import { type Diagnostic, Diagnostics } from '../config/diagnostics.js';
 import { type ParseResult, parseTree } from '../config/parse-tree.js';
+import type { Environment } from '../config/reader.js';
 import { Source } from '../config/source.js';
 import { interfaceIndex } from '../native/index.js';
 
-/** What a configuration is checked against on this host. */
-export function hostEnvironment(): CheckEnvironment {
+/** What a configuration is checked against on this host, before a start and by `--check`. */
+function hostEnvironment(): Environment {
   const protocols = readIfThere('/etc/protocols');
-  const conntrackMax = Number(readIfThere('/proc/sys/net/netfilter/nf_conntrack_max') ?? Number.NaN);
-  return {
-    interfaceExists,
-    ...(protocols === undefined ? {} : { protocols }),
-    ...(Number.isInteger(conntrackMax) ? { conntrackMax } : {}),
-  };
+  return protocols === undefined ? { interfaceExists } : { interfaceExists, protocols };
+}
+
+/** The same with advice that only `--check` gives. */
+export function checkEnvironment(): CheckEnvironment {
+  const conntrackMax = Number.parseInt(readIfThere('/proc/sys/net/netfilter/nf_conntrack_max') ?? '', 10);
+  return Number.isNaN(conntrackMax) ? hostEnvironment() : { ...hostEnvironment(), conntrackMax };
 }
 
 function readIfThere(path: string): string | undefined {
@@ -60,10 +62,10 @@ function isError({ severity }: Diagnostic): boolean {
 }
 
 /** A file without a mistake does not need the parser generator, whose load would take most of the daemon's start. */
-async function parse(content: Uint8Array, path: string, environment: CheckEnvironment): Promise<ParseResult> {
+async function parse(content: Uint8Array, path: string, environment: Environment): Promise<ParseResult> {
   const source = new Source(content);
   const tree = parseQuickly(source.text);
-  if (tree !== null) return parseTree(tree, new Diagnostics(path, source), environment, true);
+  if (tree !== null) return parseTree(tree, new Diagnostics(path, source), environment);
   const { parseConfig } = await import('../config/parse.js');
   return parseConfig(content, path, environment);
 }
