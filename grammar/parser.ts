@@ -241,7 +241,10 @@ class ConfigParser extends EmbeddedActionsParser {
     const next = this.LA(1);
     if (next.tokenType === EOF || this.endsBlock(block, next)) return false;
     this.note(next, itemsOf(block), block, null);
-    this.skipOne();
+    // A comment in the manner of C: nothing on its line is meant.
+    const isComment = next.image.startsWith('//');
+    do this.skipOne();
+    while (isComment && this.LA(1).tokenType !== EOF && !this.isFirstOfLine(this.LA(1)));
     this.skip(block);
     return true;
   }

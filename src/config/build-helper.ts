@@ -39,7 +39,7 @@ export class HelperDraft {
     const name = node.values[0]!;
     const settings = new Settings('policy');
     this.reader.block(node.body!, settings);
-    if (node.body!.clauses.length === 0 && this.reader.isComplete) {
+    if (node.body!.clauses.length === 0 && !this.reader.brokenBlocks.has('policy')) {
       this.reader.error('Helper policy configuration empty, fix your configuration file, please', name);
     } else if (this.reader.fits(node.clause, name)) {
       this.policies.push({ name, settings });

@@ -21,7 +21,7 @@ export async function parseConfigForClient(content: Uint8Array | string, fileNam
 export function parseConfigQuickly(content: Uint8Array | string, fileName: string): ParseResult | null {
   const source = new Source(content);
   const tree = parseQuickly(source.text);
-  return tree === null ? null : parseTree(tree, new Diagnostics(fileName, source), {}, true);
+  return tree === null ? null : parseTree(tree, new Diagnostics(fileName, source), {});
 }
 
 /** The path of the control socket, or null when the file names none, or cannot be read without its mistakes explained. */

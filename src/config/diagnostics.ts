@@ -84,7 +84,7 @@ const WIDEST_QUOTE = 160;
 
 function quote({ file, line, column, length, source }: Diagnostic): string[] {
   const from = Math.max(0, column - 1 - WIDEST_QUOTE / 2);
-  const shown = source.slice(from, from + WIDEST_QUOTE).replace(UNPRINTABLE, '?');
+  const shown = source.slice(from, from + WIDEST_QUOTE).replaceAll(new RegExp(UNPRINTABLE, 'g'), '?');
   const before = shown.slice(0, column - 1 - from).replace(/[^\t]/g, ' ');
   const carets = '^'.repeat(Math.max(1, Math.min(length, shown.length - before.length)));
   const gutter = String(line);
@@ -96,4 +96,4 @@ function quote({ file, line, column, length, source }: Diagnostic): string[] {
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters must not reach a terminal
-const UNPRINTABLE = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
+export const UNPRINTABLE = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/;

@@ -46,9 +46,9 @@ function unclosedBlock({ openedBy, found }: SyntaxProblem, text: string): string
   return `the block \`${openedBy.text}' of line ${line} is not closed when ${where}; is a \`}' missing?`;
 }
 
-function badBytes({ found }: SyntaxProblem): string {
+function badBytes({ found }: SyntaxProblem, text: string): string {
   if (found.kind !== 'bad byte') return '';
-  if (found.text.includes('\0')) return 'the file holds zero bytes; save it as plain text (UTF-8), not as UTF-16';
+  if (text.includes('\0')) return 'the file holds zero bytes; save it as plain text (UTF-8), not as UTF-16';
   const bytes = [...found.text].map((character) => `0x${character.charCodeAt(0).toString(16)}`).join(' ');
   return `only ASCII is allowed outside comments and paths; these bytes are ${bytes}`;
 }
@@ -157,22 +157,30 @@ function nearest(text: string, words: readonly string[]): string {
 /** The closest word, when it is close enough to be meant: a third of the letters may differ. */
 function closest(text: string, words: readonly string[]): string | null {
   const ranked = words
+    .filter((word) => word.length > 2)
     .map((word) => ({ word, distance: editDistance(text.toLowerCase(), word.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance);
   const best = ranked[0];
   return best !== undefined && best.distance <= Math.floor(best.word.length / 3) ? best.word : null;
 }
 
-/** Levenshtein's distance. Words longer than any clause are not compared. */
+/**
+ * Letters to change, add, drop or exchange with their neighbour (optimal string alignment). Words longer than any
+ * clause are not compared.
+ */
 function editDistance(one: string, other: string): number {
   if (one.length > 64) return one.length;
+  let before: number[] = [];
   let previous = Array.from({ length: other.length + 1 }, (_, index) => index);
   for (let i = 0; i < one.length; i++) {
     const current = [i + 1];
     for (let j = 0; j < other.length; j++) {
       const replaced = previous[j]! + (one[i] === other[j] ? 0 : 1);
-      current.push(Math.min(replaced, previous[j + 1]! + 1, current[j]! + 1));
+      const exchanged = i > 0 && j > 0 && one[i] === other[j - 1] && one[i - 1] === other[j];
+      const cheapest = Math.min(replaced, previous[j + 1]! + 1, current[j]! + 1);
+      current.push(exchanged ? Math.min(cheapest, before[j - 1]! + 1) : cheapest);
     }
+    before = previous;
     previous = current;
   }
   return previous[other.length]!;

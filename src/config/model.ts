@@ -69,8 +69,8 @@ export interface SchedulerConfig {
 
 export type FilterAction = 'accept' | 'ignore';
 
+/** In `protocols`, `numbers` are the IP protocol numbers of `names`, in the same order. */
 export interface FilterConfig {
-  // `numbers` are the IP protocol numbers of `names`, in the same order.
   readonly from: 'userspace' | 'kernelspace';
   readonly protocols: {
     readonly action: FilterAction;

@@ -1,3 +1,4 @@
+import type { BlockName } from '../../grammar/clauses.js';
 import type { BlockNode } from '../../grammar/tree.js';
 import { buildConfig } from './build.js';
 import type { Diagnostic, Diagnostics } from './diagnostics.js';
@@ -17,9 +18,9 @@ export function parseTree(
   tree: BlockNode,
   diagnostics: Diagnostics,
   environment: Environment,
-  isComplete: boolean,
+  brokenBlocks?: ReadonlySet<BlockName>,
 ): ParseResult {
   const protocols = environment.protocols === undefined ? TRACKED_PROTOCOLS : parseProtocols(environment.protocols);
-  const config = buildConfig(tree, new Reader(diagnostics, environment, protocols, isComplete));
+  const config = buildConfig(tree, new Reader(diagnostics, environment, protocols, brokenBlocks));
   return { config: diagnostics.hasErrors ? null : config, diagnostics: diagnostics.list() };
 }

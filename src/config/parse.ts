@@ -1,6 +1,6 @@
 import { parseText } from '../../grammar/parser.js';
 import type { SyntaxProblem } from '../../grammar/tree.js';
-import { Diagnostics } from './diagnostics.js';
+import { Diagnostics, UNPRINTABLE } from './diagnostics.js';
 import { hintFor } from './hints.js';
 import { type ParseResult, parseTree } from './parse-tree.js';
 import type { Environment } from './reader.js';
@@ -21,15 +21,15 @@ export function parseConfig(
   const diagnostics = new Diagnostics(fileName, source);
   const { tree, problems } = parseText(source.text);
   for (const problem of problems) addProblem(diagnostics, problem);
-  return parseTree(tree, diagnostics, environment, problems.length === 0);
+  return parseTree(tree, diagnostics, environment, new Set(problems.map(({ block }) => block)));
 }
 
 /** The original's line names the exact word, which is empty at the end of the file. */
 function addProblem(diagnostics: Diagnostics, problem: SyntaxProblem): void {
   const { found, expected } = problem;
   const { source } = diagnostics;
-  const symbol =
-    found.kind === 'bad byte' ? printable(found.text) : source.decode(found.offset, found.offset + found.text.length);
+  const text = source.decode(found.offset, found.offset + found.text.length);
+  const symbol = found.kind === 'bad byte' || UNPRINTABLE.test(text) ? escaped(found.text) : text;
   diagnostics.add(
     'error',
     `parsing config file in line (${source.lineOf(found.offset)}), symbol '${symbol}': syntax error`,
@@ -38,6 +38,7 @@ function addProblem(diagnostics: Diagnostics, problem: SyntaxProblem): void {
   );
 }
 
-function printable(bytes: string): string {
-  return [...bytes].map((byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, '0')}`).join('');
+/** No file may send its control characters to a terminal or log through a message. */
+function escaped(bytes: string): string {
+  return bytes.replace(/[^ -~]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }

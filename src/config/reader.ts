@@ -1,4 +1,4 @@
-import type { Clause, Limits } from '../../grammar/clauses.js';
+import type { BlockName, Clause, Limits } from '../../grammar/clauses.js';
 import type { BlockNode, ClauseNode, Word } from '../../grammar/tree.js';
 import type { Diagnostics } from './diagnostics.js';
 import type { UsedClause } from './model.js';
@@ -25,8 +25,8 @@ export class Reader {
     readonly diagnostics: Diagnostics,
     readonly environment: Environment,
     readonly protocols: Protocols = TRACKED_PROTOCOLS,
-    /** False when parts of the file were passed over for their mistakes: no conclusions from what is missing. */
-    readonly isComplete = true,
+    /** Blocks in which something was passed over for its mistakes: no conclusions from what they lack. */
+    readonly brokenBlocks: ReadonlySet<BlockName> = new Set(),
   ) {}
 
   /**
