@@ -9,6 +9,7 @@ import {
   type LinkCase,
   MULTICAST4,
   MULTICAST6,
+  MULTICAST6_SITE,
   makeChannel,
   messageNumbers,
   optionsOf,
@@ -209,6 +210,7 @@ describe('multicast', () => {
   it.each([
     ['IPv4', MULTICAST4],
     ['IPv6', MULTICAST6],
+    ['IPv6, site-local group', MULTICAST6_SITE],
   ])(
     '%s: what comes in on another interface does not reach it, though another socket joined there',
     async (_, which) => {

@@ -192,6 +192,7 @@ const LOCAL = [v6(0xfe80, 1), v6(0xfe80, 2)] as const;
 export const UDP4 = unicast('UDP over IPv4', 'udp', ...V4);
 export const MULTICAST4 = multicast('multicast over IPv4', v4(225, 0, 0, 50), ...V4);
 export const MULTICAST6 = multicast('multicast over IPv6', v6(0xff02, 0x50), ...V6);
+export const MULTICAST6_SITE = multicast('multicast over IPv6, site-local group', v6(0xff05, 0x50), ...V6);
 export const TCP4 = unicast('TCP over IPv4', 'tcp', ...V4);
 
 export const LINK_CASES: readonly LinkCase[] = [
@@ -200,7 +201,7 @@ export const LINK_CASES: readonly LinkCase[] = [
   unicast('UDP over link-local IPv6', 'udp', ...LOCAL),
   MULTICAST4,
   MULTICAST6,
-  multicast('multicast over IPv6, site-local group', v6(0xff05, 0x50), ...V6),
+  MULTICAST6_SITE,
   TCP4,
   unicast('TCP over IPv6', 'tcp', ...V6),
   unicast('TCP over link-local IPv6', 'tcp', ...LOCAL),

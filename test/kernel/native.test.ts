@@ -206,6 +206,37 @@ describe('sockets', () => {
   });
 });
 
+describe('the process', () => {
+  it('is called by its name and by its whole command line, as pgrep -x and pgrep -f see it', async () => {
+    const { readFileSync } = await import('node:fs');
+    const { title } = process;
+    const name = readFileSync('/proc/self/comm', 'utf8').trim();
+    try {
+      native.setProcessTitle('conntrackd', 'conntrackd -d -C /x');
+      expect(readFileSync('/proc/self/comm', 'utf8')).toBe('conntrackd\n');
+      expect(readFileSync('/proc/self/cmdline', 'utf8').replaceAll('\0', '')).toBe('conntrackd -d -C /x');
+    } finally {
+      native.setProcessTitle(name, title);
+    }
+  });
+
+  it('takes scheduler policies it knows', () => {
+    native.setScheduler(native.SCHED_OTHER, 0);
+    expect(caught(() => native.setScheduler(native.SCHED_FIFO, 1000))).toMatchObject({
+      errnoName: 'EINVAL',
+      target: 'policy 1 priority 1000',
+    });
+  });
+
+  it('names the namespace that is not there', () => {
+    expect(caught(() => native.enterNetworkNamespace('/run/netns/nosuch'))).toMatchObject({
+      syscall: 'setns',
+      errnoName: 'ENOENT',
+      target: '/run/netns/nosuch',
+    });
+  });
+});
+
 describe('Poll', () => {
   it('reports readiness, and promises and nextTick run before the next report', async () => {
     const { receiver, sender, address } = datagramPair();
