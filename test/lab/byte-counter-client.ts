@@ -39,6 +39,9 @@ function end(reason: string): void {
   process.exit(1);
 }
 
+// The connection goes on when nobody reads the reports any more.
+process.stdout.on('error', () => undefined);
+
 const socket = connect(Number(port), address, () => {
   lastReceivedAt = performance.now();
   setInterval(() => {

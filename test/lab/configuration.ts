@@ -1,3 +1,13 @@
+import { readFileSync } from 'node:fs';
+
+/**
+ * In a user namespace the kernel refuses socket buffers above its limit, which makes the original refuse to start: the
+ * lab then leaves them at their default. The one mapping of the host's own namespace covers all user ids.
+ */
+const ownUserNamespace = !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8'));
+
+const LINK_BUFFERS = ownUserNamespace ? [] : ['SndSocketBuffer 1249280', 'RcvSocketBuffer 1249280'];
+
 /** What a configuration of the lab says; everything else stays at its default. */
 export interface Settings {
   readonly mode: 'FTFW' | 'ALARM' | 'NOTRACK';
@@ -77,8 +87,7 @@ function linkBlock(link: LinkSettings): string[] {
   return block(link.transport, [
     ...addresses,
     `Interface ${link.device}`,
-    'SndSocketBuffer 1249280',
-    'RcvSocketBuffer 1249280',
+    ...LINK_BUFFERS,
     'Checksum on',
     ...(link.clauses ?? []),
   ]);

@@ -6,6 +6,7 @@ import { CommandError, type CommandResult } from './command.js';
 import { configurationText, type NodePaths, pathsIn, type Settings } from './configuration.js';
 import type { Implementation } from './implementation.js';
 import type { Namespace } from './namespace.js';
+import { runTag } from './run-tag.js';
 import { eventually, nowMs } from './waiting.js';
 
 /** Most milliseconds a daemon may take from its start to its socket, and from `-k` to its end (spec/beyond.md: 5 s). */
@@ -23,7 +24,7 @@ export class Daemon {
     readonly implementation: Implementation,
     readonly settings: Settings,
   ) {
-    this.directory = mkdtempSync(join(tmpdir(), `ctlab-${process.pid}-`));
+    this.directory = mkdtempSync(join(tmpdir(), `${runTag}-`));
     this.paths = pathsIn(this.directory);
     this.configure(settings);
   }

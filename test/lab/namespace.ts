@@ -1,38 +1,24 @@
 import type { ChildProcess, SpawnOptions } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { attempt, attemptInBackground, type CommandResult, type RunOptions, run, start } from './command.js';
-
-/**
- * A network namespace of the lab.
- *
- * Names read `ctlab-PID-START-N-ROLE`: the process that made it, that process's start time (so that a later process
- * with the same pid is not taken for it), a counter and what it is for. What a dead run left behind is recognised by
- * that name (`sweep`). Works as root, and in user namespaces made by
- * `unshare --user --map-root-user --net --mount` with a tmpfs on /run.
- */
-const PREFIX = 'ctlab';
+import { belongsToDeadRun, runTag } from './run-tag.js';
 
 let counter = 0;
 const alive = new Set<Namespace>();
 
-/** Field 22 of proc(5) stat: clock ticks from boot to the start of the process; '' when there is no such process. */
-function startTime(pid: number): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The second field is the name in brackets and may hold blanks, so count from the last bracket on.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-  } catch {
-    return '';
-  }
-}
-
+/**
+ * A network namespace of the lab, called `ctlab-PID-START-N-ROLE` (run-tag.ts). Works as root, and in user namespaces
+ * made by `unshare --user --map-root-user --net --mount` with a tmpfs on /run.
+ */
 export class Namespace {
   readonly name: string;
   private removed = false;
 
   constructor(readonly role: string) {
     counter += 1;
-    this.name = `${PREFIX}-${process.pid}-${startTime(process.pid)}-${counter}-${role}`;
+    this.name = `${runTag}-${counter}-${role}`;
     run(['ip', 'netns', 'add', this.name]);
     alive.add(this);
     tearDownAtExit();
@@ -123,18 +109,16 @@ export function connect(one: Namespace, nameInOne: string, other: Namespace, nam
   other.ip('link', 'set', nameInOther, 'up');
 }
 
-/** Removes what runs that are gone left behind. Returns the names of the namespaces removed. */
+/** Removes what runs that are gone left behind: namespaces with their processes, and directories. Returns their names. */
 export function sweep(): string[] {
-  const names = attempt(['ip', 'netns', 'list'])
+  const namespaces = attempt(['ip', 'netns', 'list'])
     .stdout.split('\n')
     .map((line) => line.split(' ')[0] ?? '')
-    .filter((name) => name.startsWith(`${PREFIX}-`));
-  const left = names.filter((name) => {
-    const [, pid = '', started = ''] = name.split('-');
-    return startTime(Number(pid)) !== started;
-  });
-  for (const name of left) removeByName(name);
-  return left;
+    .filter(belongsToDeadRun);
+  for (const name of namespaces) removeByName(name);
+  const directories = readdirSync(tmpdir()).filter(belongsToDeadRun);
+  for (const name of directories) rmSync(join(tmpdir(), name), { recursive: true, force: true });
+  return [...namespaces, ...directories];
 }
 
 /** Removes every namespace this process made and has not removed yet. */
