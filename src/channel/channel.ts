@@ -11,10 +11,10 @@ export type ChannelKind = 'udp' | 'multicast' | 'tcp';
 export interface ChannelOptions {
   readonly kind: ChannelKind;
   /**
-   * Where to listen, 4 or 16 bytes in network order. Multicast over IPv4: the address of the interface to join on.
-   * Multicast over IPv6: not used.
+   * Where to listen, 4 or 16 bytes in network order; null: on all addresses. Multicast over IPv4: the address of the
+   * interface to join on; null: `interface` tells. Multicast over IPv6: not used.
    */
-  readonly localAddress: Uint8Array;
+  readonly localAddress: Uint8Array | null;
   /** Where to send, 4 or 16 bytes in network order; its length decides the family. Multicast: the group. */
   readonly peerAddress: Uint8Array;
   /** Name of the link's interface: its MTU bounds packets, its index is the scope of IPv6 addresses. */

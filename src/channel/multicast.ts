@@ -15,6 +15,9 @@ import { DatagramChannel } from './datagram.js';
 import { bindToInterface, endpoint, familyOf } from './sockets.js';
 import { SourceTable } from './sources.js';
 
+/** INADDR_ANY, netinet/in.h: IP_MULTICAST_IF names no group. */
+const ANY = new Uint8Array(4);
+
 /**
  * Messages to and from all members of a group on one link. TTL and hop limit are the kernel's default, 1: the messages
  * stay on the link.
@@ -32,7 +35,7 @@ export class MulticastChannel extends DatagramChannel {
 
   protected prepareSender(fd: number, interfaceIndex: number): void {
     if (this.isInet) {
-      setOption(fd, IPPROTO_IP, IP_MULTICAST_IF, this.membership(new Uint8Array(4)));
+      setOption(fd, IPPROTO_IP, IP_MULTICAST_IF, this.membership(ANY, interfaceIndex));
       setOption(fd, IPPROTO_IP, IP_MULTICAST_LOOP, 0);
     } else {
       setOption(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, interfaceIndex);
@@ -45,7 +48,7 @@ export class MulticastChannel extends DatagramChannel {
     if (this.isInet) {
       setOption(fd, IPPROTO_IP, IP_MULTICAST_ALL, 0);
       bind(fd, endpoint(group, port, interfaceIndex));
-      setOption(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, this.membership(group));
+      setOption(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, this.membership(group, interfaceIndex));
     } else {
       bindToInterface(fd, this.interface);
       bind(fd, endpoint(group, port, interfaceIndex));
@@ -62,11 +65,16 @@ export class MulticastChannel extends DatagramChannel {
     return familyOf(this.options.peerAddress) === AF_INET;
   }
 
-  /** struct ip_mreqn (netinet/in.h): group, address of the interface, int index; 0 leaves it to the address. */
-  private membership(group: Uint8Array): Uint8Array {
+  /**
+   * struct ip_mreqn (netinet/in.h): group, address of the interface, int index of the interface in host order. An index
+   * of 0 leaves it to the address.
+   */
+  private membership(group: Uint8Array, interfaceIndex: number): Uint8Array {
+    const { localAddress } = this.options;
     const bytes = new Uint8Array(12);
     bytes.set(group, 0);
-    bytes.set(this.options.localAddress, 4);
+    if (localAddress === null) new DataView(bytes.buffer).setInt32(8, interfaceIndex, true);
+    else bytes.set(localAddress, 4);
     return bytes;
   }
 }

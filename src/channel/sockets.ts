@@ -14,6 +14,7 @@ import {
 } from '../native/constants.js';
 import { getOption, openSocket, setOption } from '../native/index.js';
 import { inet6Address, inetAddress } from '../native/sockaddr.js';
+import type { ChannelOptions } from './channel.js';
 
 /** Bytes of an IPv6 address; what has another length is IPv4. */
 const INET6_BYTES = 16;
@@ -38,6 +39,12 @@ function isLinkScoped(address: Uint8Array): boolean {
 export function endpoint(address: Uint8Array, port: number, interfaceIndex: number): Uint8Array {
   if (familyOf(address) === AF_INET) return inetAddress(address, port);
   return inet6Address(address, port, isLinkScoped(address) ? interfaceIndex : 0);
+}
+
+/** Where a receiver listens: the link's own address, or all addresses of the peer's family. */
+export function localEndpoint(options: ChannelOptions, interfaceIndex: number): Uint8Array {
+  const { localAddress, peerAddress, port } = options;
+  return endpoint(localAddress ?? new Uint8Array(peerAddress.length), port, interfaceIndex);
 }
 
 /** A socket for the family of `address`; `keep` is told the descriptor at once, so that a failure later can close it. */

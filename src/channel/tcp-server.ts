@@ -4,7 +4,7 @@ import { EAGAIN, POLL_READABLE, SO_KEEPALIVE, SO_REUSEADDR, SOCK_STREAM, SOL_SOC
 import { accept, bind, closeSocket, listen, Poll, peerName, receive, setOption } from '../native/index.js';
 import type { ChannelOptions, ChannelReceiver, ChannelStatistics } from './channel.js';
 import { FRAMING_LOST, MessageStream } from './message-stream.js';
-import { bindToInterface, endpoint, sizeBuffer, socketFor } from './sockets.js';
+import { bindToInterface, endpoint, localEndpoint, sizeBuffer, socketFor } from './sockets.js';
 import { SOURCE_WORDS, SourceTable, STRANGER } from './sources.js';
 
 /** spec/wire.md: one client. */
@@ -46,17 +46,17 @@ export class TcpServer {
 
   /** @param interfaceIndex scope of link-local addresses. @throws SystemError; `close` cleans up */
   open(interfaceIndex: number): void {
-    const { localAddress, peerAddress, port, peerOnly, receiveBuffer } = this.options;
+    const { peerAddress, port, peerOnly, receiveBuffer } = this.options;
     this.sources = new SourceTable(peerOnly);
     this.sources.add(endpoint(peerAddress, port, interfaceIndex));
-    const fd = socketFor(localAddress, SOCK_STREAM, (opened) => {
+    const fd = socketFor(peerAddress, SOCK_STREAM, (opened) => {
       this.listener = opened;
     });
     setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     setOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
     this.receiveBuffer = sizeBuffer(fd, 'receive', receiveBuffer, this.log);
     if (peerOnly) bindToInterface(fd, this.options.interface);
-    bind(fd, endpoint(localAddress, port, interfaceIndex));
+    bind(fd, localEndpoint(this.options, interfaceIndex));
     listen(fd, BACKLOG);
     this.listenerPoll = new Poll(fd, () => this.acceptAll());
     this.listenerPoll.start(POLL_READABLE);

@@ -1,6 +1,6 @@
 import { bind } from '../native/index.js';
 import { DatagramChannel } from './datagram.js';
-import { bindToInterface, endpoint } from './sockets.js';
+import { bindToInterface, endpoint, localEndpoint } from './sockets.js';
 import { SourceTable } from './sources.js';
 
 /** Messages to and from one peer over UDP. */
@@ -11,9 +11,8 @@ export class UdpChannel extends DatagramChannel {
   protected prepareSender(): void {}
 
   protected bindReceiver(fd: number, interfaceIndex: number): void {
-    const { localAddress, port, peerOnly } = this.options;
-    if (peerOnly) bindToInterface(fd, this.interface);
-    bind(fd, endpoint(localAddress, port, interfaceIndex));
+    if (this.options.peerOnly) bindToInterface(fd, this.interface);
+    bind(fd, localEndpoint(this.options, interfaceIndex));
   }
 
   /** The peer has number 0. Others are heard too, as by the original, unless `peerOnly` forbids it. */

@@ -153,7 +153,7 @@ describe.each(LINK_CASES)('$name', (which) => {
   });
 
   it.skipIf(which.kind === 'multicast' && which.local.left.length === 16)('says which address is missing', () => {
-    const absent = Uint8Array.from(which.local.left);
+    const absent = Uint8Array.from(which.local.left!);
     absent[absent.length - 1] = 99;
     const left = make(which, 'left', { localAddress: absent });
     const error = catchUnavailable(() => openIn('left', left.channel));
@@ -176,6 +176,13 @@ describe.each(LINK_CASES)('$name', (which) => {
       send('left', left.channel, [2]);
       return right.inbox.numbers.includes(2);
     }, 'a message after reopening');
+  });
+
+  it('without a local address listens on all, or joins on the interface', async () => {
+    const left = open(which, 'left', { localAddress: null });
+    const right = open(which, 'right', { localAddress: null });
+    send('left', left.channel, [1]);
+    await until(() => right.inbox.numbers.length === 1, 'a message');
   });
 
   it('reports the effective buffers, twice what was asked for', () => {
