@@ -33,6 +33,12 @@ describe('record pages', () => {
     ]);
   });
 
+  test('next starts each page at its beginning', () => {
+    const pages = filled(40);
+    for (let record = 20; record < 33; record++) pages.give(record);
+    expect([pages.next(20), pages.next(25)]).toEqual([33, 33]);
+  });
+
   test('pages that fall empty are given back, except one', () => {
     const pages = filled(160);
     for (let record = 0; record < 160; record++) pages.give(record);
