@@ -72,11 +72,13 @@ export function kindOfName(text: string): 'keyword' | 'true' | 'false' | 'mode' 
   return HEX_WORD.test(text) ? 'hex word' : 'name';
 }
 
+const INTERFACE_CHARACTER = '[^\\x00-\\x20\\x7f-\\xff{}#"\'/:;=]';
+
 /**
  * A name after `Interface`. The kernel takes any byte but `/`, `:` and blanks (net/core/dev.c, dev_valid_name); taken
- * here is what can be told from the language around it. Keywords, booleans and modes are refused as in the original.
+ * here is what can be told from the language around it and holds a letter or digit. Keywords, booleans and modes are refused as in the original.
  */
-export const INTERFACE_NAME = '[^\\x00-\\x20\\x7f-\\xff{}#"\'/:;=]+';
+export const INTERFACE_NAME = `(?=${INTERFACE_CHARACTER}*[A-Za-z0-9])${INTERFACE_CHARACTER}+`;
 
 export function isReservedWord(text: string): boolean {
   const kind = kindOfName(text);

@@ -82,8 +82,8 @@ export class FilterDraft {
     const [text, prefix] = word.text.split('/') as [string, string?];
     const address = family.parse(text);
     const prefixLength = prefix === undefined ? family.bits : Number(prefix);
-    if (address === null) this.reader.warn(`${text} is not a valid ${family.title}, ignoring`, word);
-    else if (prefixLength > family.bits) this.reader.warn(`${text}/${prefix} is not a valid network, ignoring`, word);
+    if (prefixLength > family.bits) this.reader.warn(`${text}/${prefix} is not a valid network, ignoring`, word);
+    else if (address === null) this.reader.warn(`${text} is not a valid ${family.title}, ignoring`, word);
     else if (!networks.some((other) => isSame(other, { address, prefixLength })))
       networks.push({ address, prefixLength });
     else if (prefixLength < family.bits && family.title === 'IPv4') {
