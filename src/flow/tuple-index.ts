@@ -33,7 +33,7 @@ const FULL_SHIFT = 2;
 /** Two neighbours with no more than this together become one: a third of what makes a segment split. */
 const MERGE_USED = SEGMENT_SLOTS >> 2;
 /**
- * Deepest directory: 65,536 segments, room for some 67 million flows. Only hashes that agree in their first 16 bits
+ * Deepest directory: 65,536 segments, room for some 90 million flows. Only hashes that agree in their first 16 bits
  * get there otherwise; then the segment grows instead of splitting.
  */
 const MAX_DEPTH = 16;
