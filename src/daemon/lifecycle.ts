@@ -102,15 +102,19 @@ export class Lifecycle {
   /** Undoes what was done so far. Never rejects: the rest has to be undone as well. */
   private async release(): Promise<void> {
     this.server?.stopListening();
-    try {
-      await this.daemon?.stop();
-      this.lock?.release();
-    } catch (error) {
-      this.log.error(`while stopping: ${describe(error)}`);
-    }
+    await this.attempt(() => this.daemon?.stop());
+    await this.attempt(() => this.lock?.release());
     this.lock = null;
     this.logger.flush();
     this.manager.close();
+  }
+
+  private async attempt(step: () => unknown): Promise<void> {
+    try {
+      await step();
+    } catch (error) {
+      this.log.error(`while stopping: ${describe(error)}`);
+    }
   }
 
   private watchSignals(): void {
@@ -139,7 +143,8 @@ export class Lifecycle {
   private watchBugs(): void {
     process.on('uncaughtException', (error) => {
       this.log.error(`this is a bug, stopping: ${describe(error)}`);
-      for (const line of (error instanceof Error ? (error.stack ?? '') : '').split('\n').slice(1)) this.log.raw(line);
+      for (const line of (error instanceof Error ? (error.stack ?? '') : '').split('\n').slice(1))
+        this.log.raw(line.trim());
       if (this.released === null) this.end(1);
     });
   }

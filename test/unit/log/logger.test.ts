@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -11,7 +11,7 @@ let directory: string;
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'conntrackd-log-'));
 });
-afterEach(() => rmSync(directory, { recursive: true }));
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 const open = (file: string): DaemonLog => new DaemonLog({ file, syslog: null, console: false });
 
@@ -68,13 +68,11 @@ describe('log file', () => {
     expect(() => log.reopen()).toThrow('No such file');
     expect(() => log.notice('goes to the unlinked file')).not.toThrow();
     expect(existsSync(path)).toBe(false);
-    writeFileSync(`${directory}`, '');
   });
 
-  it('survives a full disk and tells what was lost', () => {
+  it('survives a full disk', () => {
     const log = open('/dev/full');
     expect(() => log.error('nobody reads this')).not.toThrow();
-    chmodSync(directory, 0o700);
     log.close();
   });
 });
