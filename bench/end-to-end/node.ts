@@ -1,0 +1,103 @@
+import { type Daemon, START_MS } from '../../test/lab/daemon.js';
+import type { Firewall } from '../../test/lab/firewall-pair.js';
+import type { Implementation } from '../../test/lab/implementation.js';
+import { eventually } from '../../test/lab/waiting.js';
+import { CpuMeter, type CpuTime } from './cpu.js';
+import { LoadGenerator } from './load.js';
+
+/** Longest wait for any reply of a daemon: the original's commit of a million flows takes half a minute. */
+const REPLY_MS = 300_000;
+
+/** One firewall of a session: its daemon, the meter on it, and a generator in its namespace. */
+export class BenchNode {
+  readonly load: LoadGenerator;
+  private currentMeter: CpuMeter | null = null;
+
+  constructor(readonly firewall: Firewall) {
+    this.load = new LoadGenerator(firewall.namespace);
+  }
+
+  get daemon(): Daemon {
+    return this.firewall.daemon;
+  }
+
+  get meter(): CpuMeter {
+    if (this.currentMeter === null) throw new Error('the daemon does not run');
+    return this.currentMeter;
+  }
+
+  /** Starts the daemon. @returns milliseconds until it answered a request */
+  async start(implementation: Implementation, flows: number): Promise<number> {
+    this.firewall.prepareDaemon(implementation, {
+      mode: 'FTFW',
+      link: this.firewall.link('UDP', 'v4', LINK_CLAUSES),
+      generalClauses: generalClauses(flows),
+      hashSize: 65_536,
+      hashLimit: Math.max(262_144, 2 * flows),
+    });
+    return this.startAgain();
+  }
+
+  async startAgain(): Promise<number> {
+    const begin = performance.now();
+    const { status, stderr } = await this.daemon.startAttempt();
+    if (status !== 0) throw new Error(`the daemon did not start: ${stderr}`);
+    await this.daemon.rawRequest(STATS);
+    const elapsed = performance.now() - begin;
+    this.daemon.pid = await eventually(() => this.daemon.processes()[0], {
+      withinMs: START_MS,
+      what: 'daemon process',
+    });
+    this.currentMeter = new CpuMeter(this.daemon.pid);
+    return elapsed;
+  }
+
+  async stop(): Promise<void> {
+    await this.daemon.stop();
+    await this.currentMeter?.close();
+    this.currentMeter = null;
+  }
+
+  /** Sends a request code and reads its reply to the end. @returns milliseconds that took */
+  async time(code: number): Promise<number> {
+    const begin = performance.now();
+    await this.daemon.rawRequest(code, REPLY_MS);
+    return performance.now() - begin;
+  }
+
+  reply(code: number): Promise<string> {
+    return this.daemon.rawRequest(code, REPLY_MS);
+  }
+
+  cpu(): CpuTime {
+    return this.meter.read();
+  }
+
+  /** Ends what still runs. */
+  async close(): Promise<void> {
+    this.load.close();
+    if (this.currentMeter === null) return;
+    await this.daemon.kill();
+    await this.currentMeter.close();
+    this.currentMeter = null;
+  }
+}
+
+/** Request codes (spec/control.md). */
+export const STATS = 21;
+export const COMMIT = 46;
+export const BULK = 22;
+export const RESYNC = 44;
+export const DUMP_INTERNAL = 16;
+export const DUMP_INTERNAL_XML = 24;
+export const DUMP_EXTERNAL = 17;
+export const DUMP_EXTERNAL_XML = 25;
+
+/** So that no datagram of a burst is lost: what is measured is work, not recovery. Clauses further down win. */
+const LINK_CLAUSES = ['SndSocketBuffer 67108864', 'RcvSocketBuffer 134217728'];
+
+/** Some 1,300 bytes of the kernel's memory per event that waits; a whole burst may wait. */
+function generalClauses(flows: number): string[] {
+  const bytes = Math.min(2 ** 30, Math.max(2 ** 28, flows * 2048));
+  return [`NetlinkBufferSize ${bytes}`, `NetlinkBufferSizeMaxGrowth ${bytes}`];
+}
