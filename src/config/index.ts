@@ -1,10 +1,11 @@
 /** The typed configuration: reading conntrackd.conf, saying what is wrong with it, printing it. */
-export { type CheckEnvironment, type CheckReport, checkReport, remarksAtStart, unreadableConfig } from './check.js';
+export { type CheckReport, checkReport } from './check.js';
 export { type Diagnostic, diagnosticDetail, formatDiagnostic } from './diagnostics.js';
 export type * from './model.js';
 export { parseConfig } from './parse.js';
 export type { ParseResult } from './parse-tree.js';
 export { printConfig } from './print.js';
 export type { Environment } from './reader.js';
+export { type CheckEnvironment, remarksAtStart, unreadableConfig } from './remarks.js';
 export type { Position } from './source.js';
 export { clausesWithoutEffect, unsupportedClauses } from './support.js';

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { parseQuickly } from '../../grammar/quick-parser.js';
-import { type CheckEnvironment, remarksAtStart, unreadableConfig } from '../config/check.js';
 import { type Diagnostic, Diagnostics } from '../config/diagnostics.js';
 import { type ParseResult, parseTree } from '../config/parse-tree.js';
 import type { Environment } from '../config/reader.js';
+import { type CheckEnvironment, remarksAtStart, unreadableConfig } from '../config/remarks.js';
 import { Source } from '../config/source.js';
 import { interfaceIndex } from '../native/index.js';
 
