@@ -29,6 +29,7 @@ import {
 } from '../wire/tables.js';
 import { BulkCursor } from './bulk.js';
 import { FlightWindow } from './flight.js';
+import { Allowance } from './missing.js';
 import type {
   Health,
   QueueStatistics,
@@ -59,8 +60,10 @@ const ALIVE_MS = 1000;
 const LATEST_ACK_MS = 2000;
 /** A message that the peer must have passed over is sent again after one to two of these. */
 const RETRY_MS = 5000;
-/** HELLOs that may arrive after a later one, at the start of a life: some packets full. */
-const LATE_HELLOS = 1024;
+/** First messages of a life that may arrive after a later one: two packets full. */
+const LATE_HELLOS = 64;
+/** How long the network may hold back a HELLO: many times what any link does, and less than a quick restart takes. */
+const OLD_HELLO_MS = 2000;
 /** Messages retried at a time. */
 const RETRY_BUDGET = 1024;
 /** Flows sent before others get their turn: some 2 ms. */
@@ -103,7 +106,8 @@ const UNLIMITED = 0x7fffffff;
  *
  * **More than two nodes** (spec/beyond.md row 6; multicast). Messages wait until all live peers have acknowledged them.
  * An ACK does not say whose messages it acknowledges; ours are told from others' by their numbers, so nodes keep their
- * numbers apart: one that finds a peer's stream near its own goes on at a random number, saying HELLO and HELLO_BACK.
+ * numbers apart: one that finds a peer's stream near its own goes on at another number, far ahead. Its peers find out as
+ * with any jump, and ask for what they refused meanwhile.
  */
 export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   readonly tracking: TrackingStatistics = { lost: 0, before: 0 };
@@ -116,6 +120,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   private readonly peers: Peers;
   private readonly flight: FlightWindow;
   private readonly bulkCursor: BulkCursor;
+  private readonly questions = new Allowance();
   private readonly pointer = new FlowPointer();
 
   /** Number of the next message; the time of day once the first one is sent. */
@@ -303,6 +308,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     this.expirePeers(nowMs);
     if (this.context.sharedLink) this.separate();
     if (nowMs >= this.nextRetryMs) this.retry(nowMs);
+    this.askForMissing(nowMs);
     const idle = nowMs - this.lastTransmissionMs >= ALIVE_MS;
     const acknowledged = this.acknowledgeWaiting(idle ? 0 : LATEST_ACK_MS, nowMs);
     if (idle && !acknowledged) this.queueControl(FLAG_ALIVE, 0, 0);
@@ -314,6 +320,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     let deadline = Math.min(this.lastTransmissionMs + ALIVE_MS, this.nextRetryMs, this.flight.deadlineMs);
     for (const peer of this.peers.all) {
       if (peer.waiting) deadline = Math.min(deadline, peer.waitingSinceMs + LATEST_ACK_MS);
+      if (peer.missing.pending) deadline = Math.min(deadline, this.questions.nextMs);
     }
     return Math.min(deadline, this.peers.deadlineMs);
   }
@@ -358,15 +365,13 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   private separate(): void {
     if (!this.begun || !this.peers.several || !this.peers.all.some((peer) => this.isNear(peer))) return;
     this.resendQueue.retryAll();
-    this.nextSequence = Math.floor(this.context.random() * 2 ** 32) >>> 0;
+    this.nextSequence = sequencePlus(
+      this.nextSequence,
+      4 * LEAST_SEPARATION + Math.floor(this.context.random() * 2 ** 30),
+    );
     this.retryBefore = null;
     this.retryBeforeNext = null;
-    this.sayHello = true;
-    this.sayHelloBack = true;
-    for (const peer of this.peers.all) {
-      peer.knowsUs = false;
-      peer.passed = null;
-    }
+    for (const peer of this.peers.all) peer.passed = null;
   }
 
   private isNear(peer: Peer): boolean {
@@ -393,8 +398,8 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     const peer = this.peers.find(number) ?? this.meet(number, hello ? null : sequence);
     this.speaker = peer.number;
     if (this.peers.heard(peer, this.nowMs)) this.returned(peer);
-    if (hello) this.hello(peer, header);
-    if (!this.inSequence(peer, sequence)) return DONE;
+    if (hello && !this.hello(peer, header)) return DONE;
+    if (!this.inSequence(peer, header)) return DONE;
     if (!hello) endGreeting(peer, sequence);
     if ((flags & FLAG_HELLO_BACK) !== 0) this.known(peer);
     if (data) return TAKE;
@@ -415,7 +420,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   }
 
   /** Tracks the stream and acknowledges. @returns false when the message is not to be looked at */
-  private inSequence(peer: Peer, sequence: number): boolean {
+  private inSequence(peer: Peer, { sequence, flags }: MessageHeader): boolean {
     const { tracker } = peer;
     const verdict = tracker.judge(sequence, this.datagram);
     if (verdict === BEFORE) {
@@ -433,7 +438,8 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     if (verdict === GAP) this.gap(peer);
     peer.accept(sequence, this.nowMs);
     peer.window--;
-    if (peer.window <= 0) {
+    // An ACK or ALIVE waits for the alarm: answered at once, small windows would make ACKs of ACKs without end.
+    if (peer.window <= 0 && (flags & (FLAG_ACK | FLAG_ALIVE)) === 0) {
       this.acknowledge(peer, sequence);
       peer.resetWindow();
       peer.jumpLogged = false;
@@ -441,11 +447,31 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     return true;
   }
 
+  /** Acknowledges what came before the gap and asks for the gap; too often in a row, asks a little later for all of it. */
   private gap(peer: Peer): void {
     const { tracker } = peer;
-    if (peer.waiting) this.acknowledge(peer, tracker.last);
-    this.askFor(tracker.missingFrom, tracker.missingTo);
+    this.tracking.lost += sequenceDistance(tracker.missingFrom, tracker.missingTo) + 1;
+    const from = peer.waiting ? peer.acknowledgeFrom : tracker.missingFrom;
+    if (this.mayAsk(peer)) {
+      if (peer.waiting) this.acknowledge(peer, tracker.last);
+      this.queueControl(FLAG_NACK, tracker.missingFrom, tracker.missingTo);
+    } else peer.missing.add(from, tracker.missingTo);
+    peer.acknowledged();
     peer.resetWindow();
+  }
+
+  private mayAsk(peer: Peer): boolean {
+    return !peer.missing.pending && this.questions.take(this.nowMs);
+  }
+
+  /** Asks for what could not be asked for at once. */
+  private askForMissing(nowMs: number): void {
+    for (const peer of this.peers.all) {
+      const { missing } = peer;
+      if (!missing.pending || !this.questions.take(nowMs)) continue;
+      this.queueControl(FLAG_NACK, missing.from, missing.to);
+      missing.pending = false;
+    }
   }
 
   /** The stream went on elsewhere. Nothing is acknowledged of the stretch that proved wrong. */
@@ -454,25 +480,32 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     peer.acknowledged();
     peer.resetWindow();
     this.logJump(peer, sequence, 'followed');
-    this.askFor(tracker.missingFrom, tracker.missingTo);
+    this.tracking.lost += tracker.refused;
+    if (this.mayAsk(peer)) this.queueControl(FLAG_NACK, tracker.missingFrom, tracker.missingTo);
+    else peer.missing.add(tracker.missingFrom, tracker.missingTo);
     tracker.accept(sequence);
   }
 
-  private askFor(from: number, to: number): void {
-    this.tracking.lost += (sequenceDistance(from, to) + 1) >>> 0;
-    this.queueControl(FLAG_NACK, from, to);
-  }
-
-  private hello(peer: Peer, { sequence, flags }: MessageHeader): void {
-    this.sayHelloBack = true;
+  /** @returns false when the message is to be dropped: the network repeated it, or it came late */
+  private hello(peer: Peer, { sequence, flags }: MessageHeader): boolean {
     if (peer.greeting && peer.tracker.continues(sequence)) {
       peer.greetingTo = sequence;
-      return;
-    }
-    // Repeated or delayed by the network: all HELLOs of a life come before its other messages.
-    const late = sequencePlus(peer.greetingFrom, -LATE_HELLOS);
-    if (peer.tracker.started && isWithin(sequence, late, peer.greetingTo)) return;
-    this.newLife(peer, sequence, (flags & FLAG_HELLO_BACK) !== 0);
+      peer.greetingMs = this.nowMs;
+    } else if (this.isOldHello(peer, sequence)) {
+      this.tracking.before++;
+      return false;
+    } else this.newLife(peer, sequence, (flags & FLAG_HELLO_BACK) !== 0);
+    this.sayHelloBack = true;
+    return true;
+  }
+
+  /**
+   * All HELLOs of a life come before its other messages, so one with such a number is an old one. But a peer that soon
+   * starts again takes the same numbers: only for a while is it old. Not answered meanwhile, the peer goes on greeting.
+   */
+  private isOldHello(peer: Peer, sequence: number): boolean {
+    if (!peer.tracker.started || this.nowMs - peer.greetingMs >= OLD_HELLO_MS) return false;
+    return isWithin(sequence, sequencePlus(peer.greetingFrom, -LATE_HELLOS), peer.greetingTo);
   }
 
   private newLife(peer: Peer, sequence: number, knowsUs: boolean): void {
@@ -481,9 +514,11 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     peer.greeting = true;
     peer.greetingFrom = sequence;
     peer.greetingTo = sequence;
-    if (knowsUs) return;
-    this.resendQueue.forgive(peer.bit, this.peers.required);
-    if (this.peers.live <= 1) this.shortOf = false;
+    peer.greetingMs = this.nowMs;
+    if (!knowsUs) {
+      this.resendQueue.forgive(peer.bit, this.peers.required);
+      if (this.peers.live <= 1) this.shortOf = false;
+    }
     if (known) this.context.peerStarted?.(peer.number);
   }
 
@@ -497,6 +532,8 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     else if ((flags & RANGE_FLAGS) === 0 || !this.isOurs(to)) return;
     else if ((flags & FLAG_ACK) !== 0) {
       this.flight.acknowledged(sequenceDistance(from, to) + 1);
+      // Its first ACK begins with the first of our messages that it received: it has missed those before.
+      if (peer.passed === null) this.resendQueue.retryBefore(from);
       peer.pass(to);
       this.resendQueue.acknowledge(from, to, peer.bit, this.peers.required);
       this.makeUp();
@@ -542,6 +579,10 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
 
   visitUnacknowledged(visitor: UnacknowledgedVisitor): void {
     this.resendQueue.visit(visitor);
+  }
+
+  controlMessages(): number {
+    return this.controlQueue.length + this.resendQueue.controlLength;
   }
 
   queues(): QueueStatistics[] {

@@ -1,3 +1,4 @@
+import { MissingRange } from './missing.js';
 import { SequenceTracker, sequenceAfter, sequenceDistance } from './sequence.js';
 
 /** A peer that says nothing for so long is gone; it would say ALIVE every second. */
@@ -14,6 +15,8 @@ const LINK_CHANGE_LOSS = 8192;
 /** One peer's stream to us, and what we know of it. */
 export class Peer {
   readonly tracker: SequenceTracker;
+  /** Asked for as soon as we may. */
+  readonly missing = new MissingRange();
   /** First message not acknowledged yet, while `waiting`. */
   acknowledgeFrom = 0;
   waiting = false;
@@ -25,6 +28,8 @@ export class Peer {
   greeting = false;
   greetingFrom = 0;
   greetingTo = 0;
+  /** When the last HELLO of this life came. */
+  greetingMs = 0;
   /** It has answered our HELLO. */
   knowsUs = false;
   heardMs = 0;
@@ -76,6 +81,7 @@ export class Peer {
     this.tracker.restart();
     this.acknowledged();
     this.resetWindow();
+    this.missing.pending = false;
     this.greeting = false;
     this.passed = null;
   }

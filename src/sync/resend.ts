@@ -174,6 +174,15 @@ export class ResendQueue {
     }
   }
 
+  /** Entries and requests for a resync that were sent before this number are sent again. */
+  retryBefore(sequence: number): void {
+    this.retryControls((message) => (message.flags & FLAG_RESYNC) !== 0 && sequenceAfter(sequence, message.sequence));
+    for (let row = this.flows.head; row !== NO_ROW; row = this.flows.head) {
+      if (!sequenceAfter(sequence, this.table.word(row, SEQUENCE))) return;
+      this.retry(row);
+    }
+  }
+
   /** Everything is sent again. */
   retryAll(): void {
     this.retryControls(() => true);

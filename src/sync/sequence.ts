@@ -59,6 +59,9 @@ export class SequenceTracker {
   missingFrom = 0;
   missingTo = 0;
 
+  /** After REJOINED: messages of the run, none of which was taken. */
+  refused = 0;
+
   private runFirst = 0;
   private runNext = 0;
   private runDatagrams = 0;
@@ -113,6 +116,7 @@ export class SequenceTracker {
     this.runDatagram = datagram;
     this.runNext = sequencePlus(sequence, 1);
     if (this.runDatagrams < (ahead ? AHEAD_DATAGRAMS : BACK_DATAGRAMS)) return ahead ? SUSPECT : BEFORE;
+    this.refused = sequenceDistance(this.runFirst, sequence) + 1;
     this.missing(ahead ? sequencePlus(this.last, 1) : this.runFirst, sequence);
     return REJOINED;
   }
