@@ -165,15 +165,7 @@ export function encodeCreate(out: Views, at: number, flow: FlowRef, options: Req
   let p = writeHeader(u32, at, IPCTNL_MSG_CT_NEW, flags, options.sequence, familyOf(words[row + KIND]!));
   p = writeOriginal(u32, p, flow, known);
   p = (known & K_REPLY) !== 0 ? writeReply(u32, p, flow, known) : writeInverse(u32, p, flow, known);
-  p = writeAttributes(
-    u32,
-    p,
-    flow,
-    withoutEmptyLabels(flow, known),
-    IPS_EXPECTED,
-    options.timeout,
-    !options.windowTracking,
-  );
+  p = writeAttributes(u32, p, flow, known, IPS_EXPECTED, options.timeout, !options.windowTracking);
   return finish(u32, at, p);
 }
 
@@ -208,7 +200,7 @@ export function encodeDelete(out: Views, at: number, flow: FlowRef, options: Req
   let p = writeHeader(u32, at, IPCTNL_MSG_CT_DELETE, flags, options.sequence, familyOf(words[row + KIND]!));
   p = writeOriginal(u32, p, flow, known);
   if ((known & K_REPLY) !== 0) p = writeReply(u32, p, flow, known);
-  p = writeAttributes(u32, p, flow, withoutEmptyLabels(flow, known), 0, options.timeout, false);
+  p = writeAttributes(u32, p, flow, known, 0, options.timeout, false);
   return finish(u32, at, p);
 }
 
@@ -255,7 +247,7 @@ function writeInverse(u32: Uint32Array, at: number, flow: FlowRef, known: number
   const { words, at: row } = flow;
   const kind = words[row + KIND]!;
   const zone = (known & K_ZONE_REPLY) !== 0 ? words[row + ZONE_DIR]! >>> 16 : -1;
-  const l4 = inverseL4(protocolOf(kind), (known & K_ORIG_L4) !== 0 ? words[row + ORIG_L4]! : 0);
+  const l4 = (known & K_ORIG_L4) !== 0 ? inverseL4(protocolOf(kind), words[row + ORIG_L4]!) : 0;
   return writeTuple(u32, at, CTA_TUPLE_REPLY, words, row + ORIG_DST, row + ORIG_SRC, kind, l4, zone);
 }
 
@@ -276,7 +268,7 @@ function writeAttributes(
   if (timeout !== TIMEOUT_AS_KNOWN) p = writeWord(u32, p, CTA_TIMEOUT, timeout);
   else if ((known & K_TIMEOUT) !== 0) p = writeWord(u32, p, CTA_TIMEOUT, words[row + TIMEOUT]!);
   if ((known & K_MARK) !== 0) p = writeWord(u32, p, CTA_MARK, words[row + MARK]!);
-  if ((known & K_STATE) !== 0) p = writeProtocolInfo(u32, p, words, row, known, liberal);
+  p = writeProtocolInfo(u32, p, words, row, known, liberal);
   if ((known & K_NAT) !== 0) p = writeNat(u32, p, words, row, known);
   if ((known & K_ASIDE) !== 0) p = writeAside(u32, p, flow, known);
   if ((known & K_ZONE) !== 0) p = writeHalf(u32, p, CTA_ZONE, swap16(words[row + ZONE]!));
@@ -320,6 +312,7 @@ function writeMaster(u32: Uint32Array, at: number, flow: FlowRef, known: number)
   return writeTuple(u32, at, CTA_TUPLE_MASTER, aside, sourceAt, asideAt + ASIDE_MASTER_DST, kind, l4, -1);
 }
 
+/** CTA_PROTOINFO of what is known; nothing when that is nothing, as of protocols without states. */
 function writeProtocolInfo(
   u32: Uint32Array,
   at: number,
@@ -328,18 +321,23 @@ function writeProtocolInfo(
   known: number,
   liberal: boolean,
 ): number {
-  const kind = words[row + KIND]!;
-  switch (protocolOf(kind)) {
+  switch (protocolOf(words[row + KIND]!)) {
     case IPPROTO_TCP:
+      if ((known & K_TCP) === 0 && !liberal) return at;
       return closeNest(u32, at, CTA_PROTOINFO, writeTcp(u32, at + 4, words, row, known, liberal));
     case IPPROTO_SCTP:
+      if ((known & K_SCTP) === 0) return at;
       return closeNest(u32, at, CTA_PROTOINFO, writeSctp(u32, at + 4, words, row, known));
     case IPPROTO_DCCP:
-      return closeNest(u32, at, CTA_PROTOINFO, writeDccp(u32, at + 4, kind, known));
+      if ((known & K_DCCP) === 0) return at;
+      return closeNest(u32, at, CTA_PROTOINFO, writeDccp(u32, at + 4, words[row + KIND]!, known));
     default:
       return at;
   }
 }
+const K_TCP = K_STATE | K_WSCALE_ORIG | K_WSCALE_REPLY | K_TCP_FLAGS_ORIG | K_TCP_FLAGS_REPLY;
+const K_SCTP = K_STATE | K_VTAG_ORIG | K_VTAG_REPLY;
+const K_DCCP = K_STATE | K_DCCP_ROLE;
 
 /** The be-liberal flag with itself as mask in both directions. */
 const BE_LIBERAL = IP_CT_TCP_FLAG_BE_LIBERAL | (IP_CT_TCP_FLAG_BE_LIBERAL << 8);
@@ -353,7 +351,8 @@ function writeTcp(
   liberal: boolean,
 ): number {
   const window = words[row + TCP_WINDOW]!;
-  let p = writeByte(u32, at + 4, CTA_PROTOINFO_TCP_STATE, stateOf(words[row + KIND]!));
+  let p = at + 4;
+  if ((known & K_STATE) !== 0) p = writeByte(u32, p, CTA_PROTOINFO_TCP_STATE, stateOf(words[row + KIND]!));
   // Flags that the kernel reported go back with mask 0, as the original does in a flush: they change nothing.
   if (liberal) p = writeHalf(u32, p, CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, BE_LIBERAL);
   else if ((known & K_TCP_FLAGS_ORIG) !== 0) {
@@ -369,7 +368,8 @@ function writeTcp(
 }
 
 function writeSctp(u32: Uint32Array, at: number, words: Uint32Array, row: number, known: number): number {
-  let p = writeByte(u32, at + 4, CTA_PROTOINFO_SCTP_STATE, stateOf(words[row + KIND]!));
+  let p = at + 4;
+  if ((known & K_STATE) !== 0) p = writeByte(u32, p, CTA_PROTOINFO_SCTP_STATE, stateOf(words[row + KIND]!));
   if ((known & K_VTAG_ORIG) !== 0) {
     p = writeWord(u32, p, CTA_PROTOINFO_SCTP_VTAG_ORIGINAL, swap32(words[row + VTAG_ORIG]!));
   }
@@ -380,50 +380,45 @@ function writeSctp(u32: Uint32Array, at: number, words: Uint32Array, row: number
 }
 
 function writeDccp(u32: Uint32Array, at: number, kind: number, known: number): number {
-  let p = writeByte(u32, at + 4, CTA_PROTOINFO_DCCP_STATE, stateOf(kind));
+  let p = at + 4;
+  if ((known & K_STATE) !== 0) p = writeByte(u32, p, CTA_PROTOINFO_DCCP_STATE, stateOf(kind));
   if ((known & K_DCCP_ROLE) !== 0) p = writeByte(u32, p, CTA_PROTOINFO_DCCP_ROLE, kind >>> 24);
   return closeNest(u32, at, CTA_PROTOINFO_DCCP, p);
 }
 
-/** CTA_NAT_SRC from K_SNAT and K_SPAT, CTA_NAT_DST from K_DNAT and K_DPAT. */
+/**
+ * CTA_NAT_SRC from K_SNAT and K_SPAT, CTA_NAT_DST from K_DNAT and K_DPAT. NAT of a port gives a CTA_NAT_PROTO, which
+ * stays empty where the peer did not say the flow's own ports: of ICMP it is a slip of the sender (spec/findings.md 8).
+ * The original also leaves it empty for SCTP and DCCP, whose translated ports then get lost.
+ */
 function writeNat(u32: Uint32Array, at: number, words: Uint32Array, row: number, known: number): number {
   const kind = words[row + KIND]!;
   const ports = words[row + REPLY_L4]!;
+  const hasPorts = (known & K_ORIG_L4) !== 0 && l4LayoutOf(protocolOf(kind)) === L4_PORTS;
   let p = at;
   if ((known & (K_SNAT | K_SPAT)) !== 0) {
-    const addressAt = (known & K_SNAT) !== 0 ? row + REPLY_DST : -1;
-    p = writeNatRange(u32, p, CTA_NAT_SRC, kind, words, addressAt, (known & K_SPAT) !== 0 ? ports >>> 16 : -1);
+    const nest = p;
+    p = (known & K_SNAT) !== 0 ? writeNatAddress(u32, p + 4, familyOf(kind), words, row + REPLY_DST) : p + 4;
+    if ((known & K_SPAT) !== 0) p = writeNatPort(u32, p, hasPorts, ports >>> 16);
+    p = closeNest(u32, nest, CTA_NAT_SRC, p);
   }
   if ((known & (K_DNAT | K_DPAT)) !== 0) {
-    const addressAt = (known & K_DNAT) !== 0 ? row + REPLY_SRC : -1;
-    p = writeNatRange(u32, p, CTA_NAT_DST, kind, words, addressAt, (known & K_DPAT) !== 0 ? ports & 0xffff : -1);
+    const nest = p;
+    p = (known & K_DNAT) !== 0 ? writeNatAddress(u32, p + 4, familyOf(kind), words, row + REPLY_SRC) : p + 4;
+    if ((known & K_DPAT) !== 0) p = writeNatPort(u32, p, hasPorts, ports & 0xffff);
+    p = closeNest(u32, nest, CTA_NAT_DST, p);
   }
   return p;
 }
 
-/** @param addressAt index in `words`, -1 for none @param port raw network order, -1 for none */
-function writeNatRange(
-  u32: Uint32Array,
-  at: number,
-  type: number,
-  kind: number,
-  words: Uint32Array,
-  addressAt: number,
-  port: number,
-): number {
+/** CTA_NAT_PROTO: a range of one port, given in network order. */
+function writeNatPort(u32: Uint32Array, at: number, hasPorts: boolean, port: number): number {
   let p = at + 4;
-  if (addressAt >= 0) p = writeNatAddress(u32, p, familyOf(kind), words, addressAt);
-  if (port >= 0) {
-    const nest = p;
-    p += 4;
-    // "Ports" of other protocols are a slip of the sender (spec/findings.md 8); the original leaves the nest empty.
-    if (l4LayoutOf(protocolOf(kind)) === L4_PORTS) {
-      p = writeHalf(u32, p, CTA_PROTONAT_PORT_MIN, port);
-      p = writeHalf(u32, p, CTA_PROTONAT_PORT_MAX, port);
-    }
-    p = closeNest(u32, nest, CTA_NAT_PROTO, p);
+  if (hasPorts) {
+    p = writeHalf(u32, p, CTA_PROTONAT_PORT_MIN, port);
+    p = writeHalf(u32, p, CTA_PROTONAT_PORT_MAX, port);
   }
-  return closeNest(u32, at, type, p);
+  return closeNest(u32, at, CTA_NAT_PROTO, p);
 }
 
 function writeNatAddress(u32: Uint32Array, at: number, family: number, words: Uint32Array, addressAt: number): number {
@@ -468,14 +463,6 @@ function writeHelper(u32: Uint32Array, at: number, aside: Uint32Array, from: num
   u32[(at + 4) >>> 2] = (CTA_HELP_NAME << 16) | (4 + bytes);
   for (let i = 0; i < count; i++) u32[((at + 8) >>> 2) + i] = aside[from + i]!;
   return closeNest(u32, at, CTA_HELP, at + 8 + (count << 2));
-}
-
-/** No label set is news to a flow that exists, and needless in other requests. */
-function withoutEmptyLabels(flow: FlowRef, known: number): number {
-  if ((known & K_LABELS) === 0) return known;
-  const { aside, asideAt } = flow;
-  const at = asideAt + ASIDE_LABELS;
-  return (aside[at]! | aside[at + 1]! | aside[at + 2]! | aside[at + 3]!) === 0 ? known & ~K_LABELS : known;
 }
 
 /** CTA_LABELS without mask: the kernel's bitmap of unsigned longs, on a little-endian host the row's words. */

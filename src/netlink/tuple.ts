@@ -288,11 +288,14 @@ const ICMPV6_PAIRS = [
   [139, 140], // node information
 ] as const;
 
-/** Type of the packets in the other direction by protocol and type; a type without answer stands for itself. */
+/**
+ * Type of the packets in the other direction by protocol and type. Of a type without answer the original says 255,
+ * which the kernel refuses.
+ */
 const INVERSE_TYPES = { icmp: inverseTypes(ICMP_PAIRS), icmpv6: inverseTypes(ICMPV6_PAIRS) };
 
 function inverseTypes(pairs: readonly (readonly [number, number])[]): Uint8Array {
-  const inverse = Uint8Array.from({ length: 256 }, (_, type) => type);
+  const inverse = new Uint8Array(256).fill(255);
   for (const [request, reply] of pairs) {
     inverse[request] = reply;
     inverse[reply] = request;

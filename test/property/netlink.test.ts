@@ -6,6 +6,7 @@ import {
   ASIDE_WORDS,
   IPPROTO_ICMP,
   IPPROTO_ICMPV6,
+  IPPROTO_TCP,
   IPS_DST_NAT,
   IPS_EXPECTED,
   IPS_SRC_NAT,
@@ -209,15 +210,14 @@ function wantedOf(flow: FlowScratch, windowTracking: boolean, kind: 'create' | '
   if (kind === 'update' && typeof tree.CTA_STATUS === 'number') {
     wanted.CTA_STATUS = tree.CTA_STATUS & ~(IPS_SRC_NAT | IPS_DST_NAT);
   }
-  if (kind !== 'update' && /^0*$/.test(String(tree.CTA_LABELS))) delete wanted.CTA_LABELS;
   if (kind === 'update') {
     delete wanted.CTA_TUPLE_MASTER;
     delete wanted.CTA_HELP;
   } else {
     Object.assign(wanted, natOf(flow));
   }
-  const tcp = (tree.CTA_PROTOINFO as Tree | undefined)?.CTA_PROTOINFO_TCP as Tree | undefined;
-  if (tcp !== undefined && kind !== 'delete' && !windowTracking) {
+  if (protocolOf(flow.words[KIND]!) === IPPROTO_TCP && kind !== 'delete' && !windowTracking) {
+    const tcp = (tree.CTA_PROTOINFO as Tree | undefined)?.CTA_PROTOINFO_TCP as Tree | undefined;
     const flags = { CTA_PROTOINFO_TCP_FLAGS_ORIGINAL: 8, CTA_PROTOINFO_TCP_FLAGS_REPLY: 8 };
     wanted.CTA_PROTOINFO = { CTA_PROTOINFO_TCP: { ...tcp, ...flags } };
   }
@@ -302,7 +302,6 @@ describe('the delete of a flow of the kernel', () => {
         ]) {
           delete wanted[name];
         }
-        if (/^0*$/.test(String(wanted.CTA_LABELS))) delete wanted.CTA_LABELS;
         expect(encoded(encodeDelete, flow, true).tree).toEqual(wanted);
       }),
     );

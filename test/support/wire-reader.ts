@@ -9,6 +9,7 @@ import {
   ASIDE_MASTER_SRC,
   ASIDE_SEQ_ORIG,
   ASIDE_SYNPROXY,
+  K_DCCP_ROLE,
   K_DNAT,
   K_DPAT,
   K_HELPER,
@@ -147,6 +148,10 @@ function readAttribute(flow: FlowScratch, id: number, data: Buffer): void {
       return;
     case 19:
       raw(K_VTAG_REPLY, VTAG_REPLY, data);
+      return;
+    case 21:
+      row[KIND * 4 + 3] = data[0]!;
+      know(K_DCCP_ROLE);
       return;
     case 22:
     case 23:

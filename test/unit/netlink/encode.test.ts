@@ -3,12 +3,24 @@ import { Views } from '../../../src/base/views.js';
 import {
   ASIDE_LABELS,
   ASIDE_WORDS,
+  IPPROTO_DCCP,
+  IPPROTO_SCTP,
+  IPPROTO_TCP,
+  K_DCCP_ROLE,
   K_HELPER,
   K_LABELS,
+  K_ORIG,
+  K_ORIG_L4,
+  K_SPAT,
   K_STATUS,
   K_TIMEOUT,
+  K_VTAG_ORIG,
+  KIND,
   KNOWN,
+  kindOf,
+  REPLY_L4,
   ROW_WORDS,
+  VTAG_ORIG,
 } from '../../../src/flow/layout.js';
 import { FlowPointer } from '../../../src/flow/ref.js';
 import { FlowScratch } from '../../../src/flow/scratch.js';
@@ -91,11 +103,44 @@ describe('labels', () => {
     expect(readTree(request(encodeCreate, flow)).CTA_LABELS).toBe('00'.repeat(15).concat('80'));
   });
 
-  it('that are all zero go only to a flow that may have some', () => {
-    const none = someFlow('00'.repeat(16));
-    expect(none.words[KNOWN]! & K_LABELS).not.toBe(0);
-    expect(readTree(request(encodeCreate, none)).CTA_LABELS).toBeUndefined();
-    expect(readTree(request(encodeDelete, none)).CTA_LABELS).toBeUndefined();
-    expect(readTree(request(encodeUpdate, none)).CTA_LABELS).toBe('00'.repeat(16));
+  it('are told when none is set, too', () => {
+    expect(readTree(request(encodeUpdate, someFlow('00'.repeat(16)))).CTA_LABELS).toBe('00'.repeat(16));
+  });
+});
+
+describe('protocol information', () => {
+  const peer = (protocol: number, known: number): FlowScratch => {
+    const flow = someFlow();
+    flow.words[KIND] = kindOf(2, protocol, 3, 1);
+    flow.words[KNOWN] = K_ORIG | K_ORIG_L4 | known;
+    flow.words[VTAG_ORIG] = 0x44332211;
+    flow.words[REPLY_L4] = 0x3412 << 16;
+    return flow;
+  };
+  const tree = (flow: FlowScratch) => readTree(request(encodeCreate, flow));
+
+  it('of TCP is liberal without state, unless windows are tracked', () => {
+    const flow = peer(IPPROTO_TCP, 0);
+    expect(tree(flow).CTA_PROTOINFO).toEqual({
+      CTA_PROTOINFO_TCP: { CTA_PROTOINFO_TCP_FLAGS_ORIGINAL: 8, CTA_PROTOINFO_TCP_FLAGS_REPLY: 8 },
+    });
+    expect(readTree(request(encodeCreate, flow, { ...OPTIONS, windowTracking: true })).CTA_PROTOINFO).toBeUndefined();
+  });
+
+  it('of SCTP and DCCP leaves out a state that is not known', () => {
+    expect(tree(peer(IPPROTO_SCTP, K_VTAG_ORIG)).CTA_PROTOINFO).toEqual({
+      CTA_PROTOINFO_SCTP: { CTA_PROTOINFO_SCTP_VTAG_ORIGINAL: 0x11223344 },
+    });
+    expect(tree(peer(IPPROTO_DCCP, K_DCCP_ROLE)).CTA_PROTOINFO).toEqual({
+      CTA_PROTOINFO_DCCP: { CTA_PROTOINFO_DCCP_ROLE: 1 },
+    });
+    expect(tree(peer(IPPROTO_SCTP, 0)).CTA_PROTOINFO).toBeUndefined();
+    expect(tree(peer(IPPROTO_DCCP, 0)).CTA_PROTOINFO).toBeUndefined();
+  });
+
+  it('does not make the translated port of SCTP get lost', () => {
+    expect(tree(peer(IPPROTO_SCTP, K_SPAT)).CTA_NAT_SRC).toEqual({
+      CTA_NAT_PROTO: { CTA_PROTONAT_PORT_MIN: 0x1234, CTA_PROTONAT_PORT_MAX: 0x1234 },
+    });
   });
 });
