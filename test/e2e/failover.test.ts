@@ -27,6 +27,7 @@ describe.each(pairings.map((pairing) => [pairing.name, pairing] as const))('fail
     expect(await settled(replicated, 10_000)).toBe('');
 
     await lab.crashActive();
+    await counter.standstill();
     const takeover = lab.promoteStandby();
 
     expect(takeover.script.status, takeover.script.stderr).toBe(0);
@@ -51,6 +52,7 @@ describe('the lab itself', () => {
     await counter.progress(SOME_BYTES, 10_000);
     lab.standby.daemon.request('-f', 'external');
     await lab.crashActive();
+    await counter.standstill();
     lab.promoteStandby();
     await expect(counter.progress(1, 3_000)).rejects.toThrow('not within 3000 ms');
   });

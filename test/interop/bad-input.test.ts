@@ -190,7 +190,7 @@ describe(`bad configuration, ${tested.name}`, () => {
     expect(result.status).toBe(1);
     expect(result.stderr.trim()).not.toBe('');
     // A message, not the trace of a program that fell over.
-    expect(result.stderr).not.toMatch(/^\s+at .*:\d+:\d+\)?$/m);
+    expect(result.stderr).not.toMatch(/^\s+at .*(?:\.[jt]s|node:\S+):\d+:\d+\)?$/m);
     expect(pair.a.namespace.pids()).toEqual([]);
   }
 });

@@ -24,6 +24,9 @@ export interface Endpoint {
   readonly port: number;
 }
 
+/** A connection that moves has a byte every ten milliseconds (byte-counter-client.ts). */
+const STANDSTILL_MS = 300;
+
 const NOTHING: CounterLine = { state: 'running', reason: '', sent: 0, received: 0, stallMs: 0, longestStallMs: 0 };
 
 /** One TCP connection, opened once and never again, over which bytes go to a server and back, checked and counted. */
@@ -77,6 +80,11 @@ export class ByteCounter {
       what: `${bytes} more bytes of the connection`,
     });
     if (this.latest.state === 'broken') throw new Error(`the connection broke: ${this.latest.reason}`);
+  }
+
+  /** Waits until nothing comes back any more, and all that came has been reported. */
+  async standstill(withinMs = 5_000): Promise<void> {
+    await eventually(() => this.latest.stallMs >= STANDSTILL_MS, { withinMs, what: 'standstill of the connection' });
   }
 
   close(): void {

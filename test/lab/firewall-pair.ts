@@ -23,6 +23,11 @@ const RULESET = `
 table inet lab {
   chain untracked_in { type filter hook prerouting priority raw; iifname { "lo", "${SYNC_DEVICE}*" } notrack; }
   chain untracked_out { type filter hook output priority raw; oifname { "lo", "${SYNC_DEVICE}*" } notrack; }
+  chain input {
+    type filter hook input priority filter; policy accept;
+    # Until the state is here, what comes back to a translated address is nobody's: no reset for it.
+    ct state invalid drop
+  }
   chain forward {
     type filter hook forward priority filter; policy drop;
     ct state invalid drop
