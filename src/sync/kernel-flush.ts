@@ -5,8 +5,8 @@ import type { FlowRef } from '../flow/ref.js';
 import { FlowScratch } from '../flow/scratch.js';
 import type { DumpEvents } from '../kernel/dump.js';
 import type { KernelCounters } from '../kernel/statistics.js';
-import { decodeFlow } from '../netlink/decode.js';
 import { NFNL_SUBSYS_CTNETLINK } from '../netlink/constants.js';
+import { decodeFlow } from '../netlink/decode.js';
 import { subsystemOf, typeOf } from '../netlink/message.js';
 import type { Dump } from './resync.js';
 

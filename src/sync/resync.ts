@@ -5,8 +5,8 @@ import { FlowScratch } from '../flow/scratch.js';
 import { NO_ROW } from '../flow/table.js';
 import type { DumpEvents } from '../kernel/dump.js';
 import type { KernelCounters } from '../kernel/statistics.js';
-import { decodeFlow } from '../netlink/decode.js';
 import { NFNL_SUBSYS_CTNETLINK } from '../netlink/constants.js';
+import { decodeFlow } from '../netlink/decode.js';
 import { subsystemOf, typeOf } from '../netlink/message.js';
 
 /** A dump under way. */
