@@ -26,7 +26,7 @@ export interface ChannelOptions {
   readonly receiveBuffer: number | null;
   /** False: datagrams over IPv4 leave without a checksum. */
   readonly checksum: boolean;
-  /** TCP: packets kept while the peer is away. */
+  /** TCP: packets kept while the peer is away; null or 0: the default. */
   readonly errorQueueLength?: number | null | undefined;
   /** True: what does not come from `peerAddress` over `interface` is dropped (UDP, TCP). */
   readonly peerOnly?: boolean | undefined;
@@ -72,7 +72,7 @@ export interface Channel {
   readonly kind: ChannelKind;
   /** Name of the interface. */
   readonly interface: string;
-  /** Where messages are written. Stays the same for the channel's life. */
+  /** Where messages are written. Of redundant links another one after a failover: valid as long as `reserve` is. */
   readonly out: Views;
   /** Byte offset in `out`, a multiple of 4, with room for MAX_MESSAGE_BYTES. Valid until the next commit or flush. */
   reserve(): number;
@@ -96,6 +96,10 @@ export interface Channel {
   open(): void;
   /** Closes the sockets; what waits is dropped, but for the error queue of TCP. May be opened again. */
   close(): void;
+  /** The interface's MTU may have changed: packets follow it. Does nothing while the channel is not open. */
+  adapt(): void;
+  /** The packets that wait for the peer go out on `other` instead, message by message. */
+  moveWaiting(other: Channel): void;
 
   readonly statistics: ChannelStatistics;
   /** Effective socket buffers in bytes as the kernel reports them, which is twice what was asked for; 0 when closed. */
@@ -105,10 +109,10 @@ export interface Channel {
   sourceName(source: number): string;
 
   /** TCP: a peer is connected to us, we are to it. */
-  readonly server?: boolean;
-  readonly client?: boolean;
+  readonly server?: boolean | undefined;
+  readonly client?: boolean | undefined;
   /** TCP. */
-  readonly errorQueue?: ErrorQueueStatistics;
+  readonly errorQueue?: ErrorQueueStatistics | undefined;
 }
 
 /** How the channel is called in statistics and messages. */

@@ -33,12 +33,19 @@ export class DatagramReceiver {
    * @param mtu of the interface: what a slot must hold
    */
   open(fd: number, mtu: number, sources: SourceTable): void {
-    this.slotBytes = Math.min(Math.max(SHORTEST_SLOT, (mtu + 3) & ~3), LONGEST_SLOT);
-    this.views = new Views(this.slotBytes * BATCH);
+    this.adapt(mtu);
     this.table = sources;
     this.fd = fd;
     this.poll = new Poll(fd, () => this.receive());
     this.poll.start(POLL_READABLE);
+  }
+
+  /** From now on datagrams of that MTU are received whole. Not called while one is handed over. */
+  adapt(mtu: number): void {
+    const slotBytes = Math.min(Math.max(SHORTEST_SLOT, (mtu + 3) & ~3), LONGEST_SLOT);
+    if (this.views.u8.length === slotBytes * BATCH) return;
+    this.slotBytes = slotBytes;
+    this.views = new Views(slotBytes * BATCH);
   }
 
   close(): void {

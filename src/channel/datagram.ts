@@ -5,6 +5,7 @@ import { closeSocket, interfaceIndex, interfaceMtu, setOption } from '../native/
 import { type Channel, type ChannelOptions, type ChannelReceiver, ChannelStatistics, opening } from './channel.js';
 import { DatagramReceiver } from './datagram-receiver.js';
 import { DatagramSender } from './datagram-sender.js';
+import { moveMessages } from './packer.js';
 import { endpoint, sizeBuffer, socketFor } from './sockets.js';
 import type { SourceTable } from './sources.js';
 
@@ -74,6 +75,20 @@ export abstract class DatagramChannel implements Channel {
     for (const fd of this.descriptors.splice(0)) closeSocket(fd);
     this.sendBuffer = 0;
     this.receiveBuffer = 0;
+  }
+
+  adapt(): void {
+    if (!this.isOpen) return;
+    opening(this.options, () => {
+      const mtu = interfaceMtu(this.interface);
+      this.sender.packer.setPacketBytes(mtu - HEADER_BYTES);
+      this.receiver.adapt(mtu);
+    });
+  }
+
+  /** What the kernel did not take yet: little, and only when it is congested. */
+  moveWaiting(other: Channel): void {
+    moveMessages(this.sender.packer, other);
   }
 
   sourceName(source: number): string {

@@ -16,12 +16,23 @@ import { Views } from '../base/views.js';
  */
 export const MAX_MESSAGE_BYTES = 2048;
 
+/** spec/wire.md. */
+const MESSAGE_HEADER_BYTES = 8;
+
 /** What the packer asks of its owner when there is no room left. */
 export interface PacketOutlet {
   /** Sends complete packets, as many as the kernel takes now, and says so with `sent` or `sentBytes`. */
   drain(): void;
   /** The oldest packets were dropped. */
   dropped(packets: number): void;
+}
+
+/** Where messages can go: the part of a Channel that takes them. */
+export interface MessageSink {
+  readonly out: Views;
+  reserve(): number;
+  commit(length: number): void;
+  flush(): void;
 }
 
 export interface PackerLimits {
@@ -144,9 +155,32 @@ export class Packer {
     return count;
   }
 
-  /** A new stream begins: the packet that was cut off is sent again from its beginning. */
+  /**
+   * A new stream begins: with the message that was cut off, from its beginning. Those before it in its packet were
+   * taken whole and are not sent twice.
+   */
   restartStream(): void {
+    if (this.taken === 0) return;
+    const at = this.offsets[this.firstIndex]!;
+    let whole = 0;
+    for (let next = whole; next <= this.taken; next += this.messageLength(at + next)) whole = next;
+    this.offsets[this.firstIndex] = at + whole;
+    this.lengths[this.firstIndex]! -= whole;
     this.taken = 0;
+  }
+
+  /** Hands over the messages of all complete packets, oldest first, and forgets them. Not during a stream's packet. */
+  takeMessages(take: (at: number, length: number) => void): void {
+    this.restartStream();
+    for (let index = this.firstIndex; index < this.endIndex; index++) {
+      const end = this.offsets[index]! + this.lengths[index]!;
+      for (let at = this.offsets[index]!; at < end; ) {
+        const length = this.messageLength(at);
+        take(at, length);
+        at += length;
+      }
+    }
+    this.sent(this.pending);
   }
 
   /**
@@ -198,7 +232,24 @@ export class Packer {
     this.start = to;
   }
 
+  /** spec/wire.md: bytes 2-3 of the header, big-endian. A length below a header's cannot be, we wrote it. */
+  private messageLength(at: number): number {
+    const { u8 } = this.views;
+    return Math.max(MESSAGE_HEADER_BYTES, (u8[at + 2]! << 8) | u8[at + 3]!);
+  }
+
   private move(from: number, to: number, length: number): void {
     if (from !== to) this.views.u8.copyWithin(to, from, from + length);
   }
+}
+
+/** The messages of the complete packets leave through `sink` instead. */
+export function moveMessages(packer: Packer, sink: MessageSink): void {
+  packer.finish();
+  packer.takeMessages((from, length) => {
+    const at = sink.reserve();
+    sink.out.u8.set(packer.views.u8.subarray(from, from + length), at);
+    sink.commit(length);
+  });
+  sink.flush();
 }

@@ -14,7 +14,7 @@ import {
 } from '../native/constants.js';
 import { closeSocket, connect, getOption, Poll, receive, send, setOption } from '../native/index.js';
 import type { ChannelOptions, ChannelStatistics, ErrorQueueStatistics } from './channel.js';
-import { Packer, type PacketOutlet } from './packer.js';
+import { type MessageSink, moveMessages, Packer, type PacketOutlet } from './packer.js';
 import { sizeBuffer, socketFor } from './sockets.js';
 
 /** ErrorQueueLength, spec/config.md. */
@@ -60,7 +60,7 @@ export class TcpClient implements PacketOutlet {
     private readonly onUncongested: () => void,
     private log: Logger,
   ) {
-    this.maximum = Math.max(1, options.errorQueueLength ?? DEFAULT_ERROR_QUEUE);
+    this.maximum = options.errorQueueLength || DEFAULT_ERROR_QUEUE;
     const bytes = Math.min(Math.max(LEAST_BYTES, this.maximum * BYTES_PER_PACKET), MOST_BYTES);
     this.packer = new Packer({ bytes, packets: Math.max(LEAST_PACKETS, this.maximum + 1) }, this);
   }
@@ -95,6 +95,12 @@ export class TcpClient implements PacketOutlet {
     this.packer.finish();
     this.drain();
     if (!this.isConnected) this.packer.dropDownTo(this.maximum);
+  }
+
+  /** The connection goes as well: what it has taken of a message would be followed by nothing. */
+  moveWaiting(sink: MessageSink): void {
+    if (this.packer.pending > 0) this.disconnect();
+    moveMessages(this.packer, sink);
   }
 
   drain(): void {

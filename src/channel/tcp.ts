@@ -96,6 +96,15 @@ export class TcpChannel implements Channel {
     this.incoming.close();
   }
 
+  adapt(): void {
+    if (!this.isOpen) return;
+    opening(this.options, () => this.outgoing.packer.setPacketBytes(interfaceMtu(this.interface) - HEADER_BYTES));
+  }
+
+  moveWaiting(other: Channel): void {
+    this.outgoing.moveWaiting(other);
+  }
+
   sourceName(source: number): string {
     return this.incoming.sourceName(source);
   }

@@ -1,24 +1,21 @@
 import { ConntrackdError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
-import type { Timer } from '../base/scheduler.js';
 import { ExternalCache } from '../cache/external.js';
 import { InternalCache } from '../cache/internal.js';
-import { type Channel, type ChannelOptions, type ChannelReceiver, ChannelUnavailable } from '../channel/channel.js';
-import { UdpChannel } from '../channel/udp.js';
+import { type LinkOptions, Links } from '../channel/links.js';
 import type { ChannelConfig, Config, FtfwMode, SyncConfig } from '../config/model.js';
 import { formatFlowLine } from '../flow/format.js';
 import { TextBuffer } from '../flow/text.js';
 import { TableDump } from '../kernel/dump.js';
 import { EventSource } from '../kernel/events.js';
+import { LinkWatch } from '../kernel/link-watch.js';
 import { KernelRequests } from '../kernel/requests.js';
 import { SyncEngine } from '../sync/engine.js';
 import { Ftfw } from '../sync/ftfw.js';
 import type { SyncMode } from '../sync/mode.js';
+import { MALFORMED_COUNTER } from '../wire/counters.js';
 import type { Daemon, DaemonContext } from './daemon.js';
 import { SyncService } from './sync-service.js';
-
-/** How often a link that could not be opened is tried again. */
-const LINK_RETRY_MS = 1000;
 
 /** Puts the daemon together: the one place that picks implementations. */
 export async function compose(config: Config, log: Logger, context: DaemonContext): Promise<Daemon> {
@@ -32,37 +29,45 @@ export async function compose(config: Config, log: Logger, context: DaemonContex
 class SyncDaemon implements Daemon {
   readonly service: SyncService;
   private readonly engine: SyncEngine;
-  private readonly channel: Channel;
+  private readonly links: Links;
   private readonly commitKernel: KernelRequests;
   private readonly flushKernel: KernelRequests;
   private events: EventSource | null = null;
-  private linkTimer: Timer | null = null;
+  private linkWatch: LinkWatch | null = null;
   private readonly line = new TextBuffer();
 
   constructor(
     private readonly config: Config,
     sync: SyncConfig,
     private readonly log: Logger,
-    private readonly context: DaemonContext,
+    context: DaemonContext,
   ) {
     const { clock, scheduler } = context;
     const { hashLimit } = config.general;
     const { tcpWindowTracking } = sync.options;
     const internal = new InternalCache(hashLimit, clock, { changed: (row) => mode.enqueue(row) });
     const external = new ExternalCache(hashLimit, clock);
-    this.channel = openChannel(linkOf(sync), log, {
-      onDatagram: (views, at, length, source) => this.engine.onDatagram(views, at, length, source),
-      onBatchEnd: () => this.engine.onDatagramsEnd(),
-      onUncongested: () => this.engine.onDatagramsEnd(),
+    this.links = new Links(linksOf(sync), {
+      receiver: {
+        onDatagram: (views, at, length, source) => this.engine.onDatagram(views, at, length, source),
+        onBatchEnd: () => this.engine.onDatagramsEnd(),
+        onUncongested: () => this.engine.onDatagramsEnd(),
+        get worthless() {
+          return mode.counters.received[MALFORMED_COUNTER]! + mode.tracking.before;
+        },
+      },
+      log,
+      nowMs: () => clock.monotonicMs(),
+      random: Math.random,
     });
     const mode: SyncMode = new Ftfw(
       {
         table: internal.table,
-        sink: this.channel,
+        sink: this.links,
         clock,
         logger: log,
         encode: { timeout: sync.commitTimeout === null, windowTracking: tcpWindowTracking },
-        sharedLink: this.channel.kind === 'multicast',
+        sharedLink: this.links.kind === 'multicast',
         external: {
           apply: (type, flow, peer) => {
             external.apply(type, flow, peer);
@@ -103,7 +108,7 @@ class SyncDaemon implements Daemon {
       mode,
       internal,
       external,
-      channel: this.channel,
+      links: this.links,
       clock,
       eventBufferSize: () => this.events?.bufferSize ?? 0,
       requestStop: () => context.requestStop(),
@@ -111,7 +116,16 @@ class SyncDaemon implements Daemon {
   }
 
   async start(): Promise<void> {
-    this.openLink(true);
+    this.links.open();
+    // What the kernel tells about the interfaces is heard once the loop turns.
+    this.linkWatch = new LinkWatch(
+      {
+        onLink: (name, { index, flags }) => this.links.interfaceChanged(name, index, flags),
+        onAddress: () => this.links.addressAdded(),
+      },
+      this.log,
+    );
+    this.linkWatch.start();
     const { general } = this.config;
     // The event socket is there before the dump: what happens meanwhile waits in it and is newer than the dump.
     this.events = new EventSource(
@@ -130,25 +144,12 @@ class SyncDaemon implements Daemon {
   }
 
   async stop(): Promise<void> {
-    this.linkTimer?.cancel();
+    this.linkWatch?.close();
     this.engine.close();
     this.events?.close();
-    this.channel.close();
+    this.links.close();
     this.commitKernel.close();
     this.flushKernel.close();
-  }
-
-  /** Opens the dedicated link; one that is not there yet is waited for. */
-  private openLink(first: boolean): void {
-    this.linkTimer = null;
-    try {
-      this.channel.open();
-      if (!first) this.log.notice(`${this.channel.interface}: the link is there, messages flow`);
-    } catch (error) {
-      if (!(error instanceof ChannelUnavailable)) throw error;
-      if (first) this.log.warning(`${error.message}; waiting for it`);
-      this.linkTimer = this.context.scheduler.after(LINK_RETRY_MS, () => this.openLink(false));
-    }
   }
 }
 
@@ -158,9 +159,8 @@ function ftfwOf(sync: SyncConfig): FtfwMode {
   throw new ConntrackdError('MODE_UNAVAILABLE', `Mode ${sync.mode.kind.toUpperCase()} is not available`);
 }
 
-function linkOf(sync: SyncConfig): ChannelConfig {
-  const link = sync.channels.find((channel) => channel.isDefault);
-  if (link !== undefined) return link;
+function linksOf(sync: SyncConfig): LinkOptions[] {
+  if (sync.channels.length > 0) return sync.channels.map(linkOptions);
   throw new ConntrackdError(
     'NO_LINK',
     'the Sync block names no dedicated link',
@@ -168,16 +168,15 @@ function linkOf(sync: SyncConfig): ChannelConfig {
   );
 }
 
-function openChannel(link: ChannelConfig, log: Logger, receiver: ChannelReceiver): Channel {
-  const { localAddress, peerAddress, interface: device } = link;
-  if (localAddress === null || peerAddress === null || device === null) {
+/** The link's own address may be missing: it then listens on all addresses. */
+function linkOptions(link: ChannelConfig): LinkOptions {
+  const { peerAddress, interface: device } = link;
+  if (peerAddress === null || device === null) {
     throw new ConntrackdError(
       'LINK_INCOMPLETE',
-      `the ${link.kind.toUpperCase()} block lacks an address or the interface`,
-      'it needs IPv4_address, IPv4_Destination_Address and Interface',
+      `the ${link.kind.toUpperCase()} block lacks the ${link.kind === 'multicast' ? 'group' : "peer's address"} or the interface`,
+      `it needs ${link.kind === 'multicast' ? 'IPv4_address' : 'IPv4_Destination_Address'} and Interface`,
     );
   }
-  const options: ChannelOptions = { ...link, localAddress, peerAddress, interface: device };
-  if (link.kind === 'udp') return new UdpChannel(options, receiver, log);
-  throw new ConntrackdError('LINK_UNAVAILABLE', `${link.kind} links are not available`);
+  return { ...link, peerAddress, interface: device };
 }

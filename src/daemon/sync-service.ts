@@ -4,6 +4,7 @@ import type { CacheCounters } from '../cache/counters.js';
 import type { ExternalCache } from '../cache/external.js';
 import type { InternalCache } from '../cache/internal.js';
 import { CHANNEL_NAMES, type Channel } from '../channel/channel.js';
+import type { Links, LinkView } from '../channel/links.js';
 import { FlowDump } from '../control/flow-dump.js';
 import type { ChunkSource, ControlService, ResendQueueView, Subject } from '../control/service.js';
 import type {
@@ -26,7 +27,7 @@ export interface SyncServiceContext {
   readonly mode: SyncMode;
   readonly internal: InternalCache;
   readonly external: ExternalCache;
-  readonly channel: Channel;
+  readonly links: Links;
   readonly clock: Clock;
   /** Receive buffer of the event socket in bytes. */
   eventBufferSize(): number;
@@ -86,7 +87,7 @@ export class SyncService implements ControlService {
   }
 
   statistics(): DaemonStatistics {
-    const { clock, internal, external, engine, mode, channel } = this.context;
+    const { clock, internal, external, engine, mode, links } = this.context;
     const { kernel } = engine;
     return {
       uptimeSeconds: Math.floor((clock.monotonicMs() - this.startedMs) / 1000),
@@ -97,7 +98,7 @@ export class SyncService implements ControlService {
       expectationStores: null,
       processedBytes: internal.processedBytes,
       processedPackets: internal.processedPackets,
-      channel: channelStatistics(channel),
+      channel: channelStatistics(links),
       network: networkStatistics(mode),
       netlink: {
         eventsReceived: kernel.eventsReceived,
@@ -111,7 +112,7 @@ export class SyncService implements ControlService {
         bufferSize: this.context.eventBufferSize(),
       },
       allocatedQueueNodes: mode.controlMessages(),
-      queues: queueStatistics(mode, channel),
+      queues: queueStatistics(mode, links),
     };
   }
 
@@ -151,12 +152,17 @@ function cacheStatistics(
   };
 }
 
-function channelStatistics(channel: Channel): ChannelStatistics {
+function channelStatistics(links: Links): ChannelStatistics {
+  const ends = links.server === undefined ? {} : { server: links.server, client: links.client ?? false };
+  return { transport: CHANNEL_NAMES[links.kind], links: links.views.map(linkStatistics), ...ends };
+}
+
+function linkStatistics({ channel, active }: LinkView): LinkStatistics {
   const { statistics } = channel;
-  const link: LinkStatistics = {
+  return {
     device: channel.interface,
     status: linkStatus(channel.interface),
-    active: true,
+    active,
     bytesSent: statistics.bytesSent,
     bytesReceived: statistics.bytesReceived,
     packetsSent: statistics.packetsSent,
@@ -164,8 +170,6 @@ function channelStatistics(channel: Channel): ChannelStatistics {
     sendErrors: statistics.sendErrors,
     receiveErrors: statistics.receiveErrors,
   };
-  const ends = channel.server === undefined ? {} : { server: channel.server, client: channel.client ?? false };
-  return { transport: CHANNEL_NAMES[channel.kind], links: [link], ...ends };
 }
 
 /** What `-s link` says of an interface. One that is gone is down. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MAX_MESSAGE_BYTES, Packer, type PacketOutlet } from '../../../src/channel/packer.js';
+import { MAX_MESSAGE_BYTES, moveMessages, Packer, type PacketOutlet } from '../../../src/channel/packer.js';
 
 /** Takes as many packets as `budget` allows and remembers the numbers of the messages in them. */
 class Outlet implements PacketOutlet {
@@ -220,14 +220,57 @@ describe('a stream', () => {
     );
   });
 
-  it('begins a packet anew on a new connection', () => {
-    const { packer } = build(1472);
-    write(packer, 7, 10);
+  /** A packet of three messages of 8, 16 and 40 bytes with the headers of spec/wire.md. */
+  function packetOfThree(packer: Packer): void {
+    for (const bytes of [8, 16, 40]) {
+      const at = packer.reserve();
+      packer.views.u8.fill(bytes, at, at + bytes);
+      packer.views.u8.set([0x10, 0, 0, bytes], at);
+      packer.commit(bytes);
+    }
     packer.finish();
-    expect(packer.sentBytes(12)).toBe(0);
-    expect(packer.streamStart).toBe(12);
+  }
+
+  it.each([
+    ['nothing of it was taken', 0, 0],
+    ['the first message was cut off', 7, 0],
+    ['it was cut off between messages', 8, 8],
+    ['the second was cut off in its header', 10, 8],
+    ['the last was cut off', 63, 24],
+  ])('a new connection begins with the message that was cut off: %s', (_, taken, begin) => {
+    const { packer } = build(1472);
+    packetOfThree(packer);
+    packetOfThree(packer);
+    expect(packer.sentBytes(taken)).toBe(0);
     packer.restartStream();
-    expect(packer.streamStart).toBe(0);
-    expect(packer.streamEnd).toBe(40);
+    expect(packer.streamStart).toBe(begin);
+    expect(packer.streamEnd).toBe(128);
+    expect(packer.pending).toBe(2);
+    expect(packer.sentBytes(64 - begin)).toBe(1);
+    expect(packer.streamStart).toBe(64);
+  });
+
+  it('its waiting messages move to another, whole and in order', () => {
+    const { packer } = build(1472);
+    const { packer: other, outlet } = build(30);
+    packetOfThree(packer);
+    packetOfThree(packer);
+    packer.sentBytes(9);
+    const packets: number[] = [];
+    outlet.drain = () => {
+      for (let index = 0; index < other.pending; index++) packets.push(other.lengths[other.first + index]!);
+      other.sent(other.pending);
+    };
+    moveMessages(packer, {
+      out: other.views,
+      reserve: () => other.reserve(),
+      commit: (length) => other.commit(length),
+      flush: () => {
+        other.finish();
+        outlet.drain();
+      },
+    });
+    expect(packer.pending).toBe(0);
+    expect(packets).toEqual([16, 40, 24, 40]);
   });
 });

@@ -1,0 +1,85 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Settings } from '../lab/configuration.js';
+import { FirewallPair } from '../lab/firewall-pair.js';
+import { difference } from '../lab/flow-lines.js';
+import { mixedFlows } from '../lab/flows.js';
+import { pairings } from '../lab/implementation.js';
+import { statistic } from '../lab/statistics.js';
+import { settled } from '../lab/waiting.js';
+
+/** Modes the daemon replicates in; a further one is a further line. */
+const MODES: readonly Settings['mode'][] = ['FTFW'];
+
+const CHANNELS = [
+  { name: 'UDP over IPv4', transport: 'UDP', family: 'v4', title: 'UDP traffic (active device=sync0):' },
+  { name: 'UDP over IPv6', transport: 'UDP', family: 'v6', title: 'UDP traffic (active device=sync0):' },
+  {
+    name: 'multicast over IPv4',
+    transport: 'Multicast',
+    family: 'v4',
+    title: 'multicast traffic (active device=sync0):',
+  },
+  {
+    name: 'multicast over IPv6',
+    transport: 'Multicast',
+    family: 'v6',
+    title: 'multicast traffic (active device=sync0):',
+  },
+  {
+    name: 'TCP over IPv4',
+    transport: 'TCP',
+    family: 'v4',
+    title: 'TCP traffic (active device=sync0) server=connected client=connected:',
+  },
+  {
+    name: 'TCP over IPv6',
+    transport: 'TCP',
+    family: 'v6',
+    title: 'TCP traffic (active device=sync0) server=connected client=connected:',
+  },
+] as const;
+
+const FLOWS = 300;
+/** Milliseconds within which both sides have to agree; a TCP peer is tried once a second. */
+const CONVERGENCE_MS = 10_000;
+
+const CELLS = MODES.flatMap((mode) =>
+  CHANNELS.flatMap((channel) => pairings.map((pairing) => ({ mode, channel, pairing }))),
+).map((cell) => [`${cell.mode} over ${cell.channel.name}, ${cell.pairing.name}`, cell] as const);
+
+describe.each(CELLS)('%s', (_, { mode, channel, pairing }) => {
+  let pair: FirewallPair;
+
+  beforeEach(async () => {
+    pair = new FirewallPair();
+    await pair.start(pairing, { mode }, channel);
+  });
+  afterEach(() => pair.remove());
+
+  async function expectReplicated(count: number): Promise<void> {
+    const disagreement = (): string =>
+      difference(pair.a.internal(), pair.b.external(), 'internal of A', 'external of B');
+    expect(await settled(disagreement, CONVERGENCE_MS, 100)).toBe('');
+    expect(pair.b.external()).toHaveLength(count);
+  }
+
+  it('flows replicate, are committed, are destroyed', async () => {
+    pair.a.loadFlows(mixedFlows(FLOWS));
+    await expectReplicated(FLOWS);
+    pair.b.daemon.request('-c');
+    expect(difference(pair.a.kernelTable(), pair.b.kernelTable(), 'kernel of A', 'kernel of B')).toBe('');
+    pair.a.conntrack('-D', '-p', 'udp');
+    const left = pair.a.kernelCount();
+    expect(left).toBeGreaterThan(FLOWS / 2);
+    expect(left).toBeLessThan(FLOWS);
+    await expectReplicated(left);
+    pair.a.flushKernelTable();
+    await expectReplicated(0);
+    for (const firewall of [pair.a, pair.b]) {
+      const shown = firewall.daemon.request('-s', 'network');
+      expect(shown).toContain(`\n${channel.title}\n`);
+      expect(statistic(shown, 'network statistics:', 'Malformed messages')).toBe(0);
+      expect(statistic(shown, channel.title, 'Pckts recv')).toBeGreaterThan(0);
+    }
+  });
+});
