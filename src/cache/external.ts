@@ -81,8 +81,9 @@ export class ExternalCache {
     this.table.clear();
   }
 
+  /** Only right after `find` has not found it. */
   private create(flow: FlowRef, peer: number): FlowRow {
-    const row = this.table.insert(flow, this.seconds());
+    const row = this.table.insertMissing(flow, this.seconds());
     if (row === NO_ROW) {
       this.counters.createFailed++;
       this.counters.noSpace++;

@@ -139,8 +139,9 @@ export class InternalCache {
     this.table.clear();
   }
 
+  /** Only right after `find` has not found it. */
   private create(flow: FlowRef, own: boolean): void {
-    const row = this.table.insert(flow, this.seconds());
+    const row = this.table.insertMissing(flow, this.seconds());
     if (row === NO_ROW) {
       this.counters.createFailed++;
       this.counters.noSpace++;

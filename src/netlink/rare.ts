@@ -72,8 +72,7 @@ export function readRareAttribute(
     case CTA_SEQ_ADJ_REPLY:
       return readSequenceAdjustment(u32, at + 4, end, words, aside, ASIDE_SEQ_REPLY);
     case CTA_SYNPROXY:
-      words[KNOWN]! |= K_SYNPROXY;
-      return readTriple(u32, at + 4, end, aside, ASIDE_SYNPROXY);
+      return readSynproxy(u32, at + 4, end, words, aside);
     case CTA_TIMESTAMP:
       return readTimestamp(u32, at + 4, end, words, aside);
     case CTA_SECCTX:
@@ -157,6 +156,18 @@ function readSequenceAdjustment(
   if ((words[KNOWN]! & K_SEQ_ADJ) === 0) aside.fill(0, ASIDE_SEQ_ORIG, ASIDE_SYNPROXY);
   words[KNOWN]! |= K_SEQ_ADJ;
   return readTriple(u32, from, to, aside, at);
+}
+
+/**
+ * CTA_SYNPROXY. Every flow made by a request has one that is all zero and says nothing (spec/findings.md 5): it does
+ * not count as known, else each committed flow would cost an aside record.
+ */
+function readSynproxy(u32: Uint32Array, from: number, to: number, words: Uint32Array, aside: Uint32Array): boolean {
+  if (!readTriple(u32, from, to, aside, ASIDE_SYNPROXY)) return false;
+  if ((aside[ASIDE_SYNPROXY]! | aside[ASIDE_SYNPROXY + 1]! | aside[ASIDE_SYNPROXY + 2]!) !== 0) {
+    words[KNOWN]! |= K_SYNPROXY;
+  }
+  return true;
 }
 
 /** Nest of three 32-bit integers numbered 1 to 3, to three words of `target`; those missing are zero. */

@@ -348,7 +348,8 @@ function readRare(number: number, views: Views, at: number, size: number, known:
       aside[ASIDE_SYNPROXY] = swap32(u32[w + 1]!);
       aside[ASIDE_SYNPROXY + 1] = swap32(u32[w]!);
       aside[ASIDE_SYNPROXY + 2] = swap32(u32[w + 2]!);
-      return K_SYNPROXY;
+      // All zero says nothing (spec/findings.md 5): it is not worth a record.
+      return (u32[w]! | u32[w + 1]! | u32[w + 2]!) === 0 ? 0 : K_SYNPROXY;
     case HELPER_NAME:
       return readHelper(views.u8, at, size, aside);
     case LABELS:
