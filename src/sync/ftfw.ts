@@ -64,6 +64,8 @@ const RETRY_MS = 5000;
 const LATE_HELLOS = 64;
 /** How long the network may hold back a HELLO: many times what any link does, and less than a quick restart takes. */
 const OLD_HELLO_MS = 2000;
+/** A resync of our own accord is asked for at most once in so long: each is a bulk for the peers. */
+const RESYNC_MS = 10_000;
 /** Messages retried at a time. */
 const RETRY_BUDGET = 1024;
 /** Flows sent before others get their turn: some 2 ms. */
@@ -133,6 +135,8 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   /** Messages were given up that a peer may need. */
   private shortOf = false;
   private datagram = 0;
+  private resyncDue = false;
+  private nextResyncMs = 0;
   private nowMs: number;
   private nextRetryMs: number;
   private retryBefore: number | null = null;
@@ -187,6 +191,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   }
 
   requestResync(): void {
+    if (this.controlQueue.some(({ flags }) => (flags & FLAG_RESYNC) !== 0)) return;
     this.queueControl(FLAG_RESYNC, 0, 0);
   }
 
@@ -212,7 +217,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
       if (transmitQueue.length === 0) this.feedBulk();
       const row = transmitQueue.head;
       if (row === NO_ROW) return false;
-      if (resendQueue.length >= live) {
+      if (resendQueue.entries >= live) {
         flight.stall(this.context.clock.monotonicMs());
         return false;
       }
@@ -245,7 +250,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   /** Entries of a bulk join the transmit queue as far as what is under way allows. */
   private feedBulk(): void {
     if (!this.bulkCursor.active) return;
-    const room = this.flight.bulk - this.resendQueue.length;
+    const room = this.flight.bulk - this.resendQueue.entries;
     for (let left = Math.min(BULK_SLICE, room); left > 0; left--) {
       const row = this.bulkCursor.next();
       if (row === NO_ROW) return;
@@ -309,6 +314,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     if (this.context.sharedLink) this.separate();
     if (nowMs >= this.nextRetryMs) this.retry(nowMs);
     this.askForMissing(nowMs);
+    this.resyncWhenDue(nowMs);
     const idle = nowMs - this.lastTransmissionMs >= ALIVE_MS;
     const acknowledged = this.acknowledgeWaiting(idle ? 0 : LATEST_ACK_MS, nowMs);
     if (idle && !acknowledged) this.queueControl(FLAG_ALIVE, 0, 0);
@@ -322,6 +328,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
       if (peer.waiting) deadline = Math.min(deadline, peer.waitingSinceMs + LATEST_ACK_MS);
       if (peer.missing.pending) deadline = Math.min(deadline, this.questions.nextMs);
     }
+    if (this.resyncDue) deadline = Math.min(deadline, this.nextResyncMs);
     return Math.min(deadline, this.peers.deadlineMs);
   }
 
@@ -350,6 +357,15 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
       peer.forgiven = true;
       this.resendQueue.forgive(peer.bit, this.peers.required);
     }
+  }
+
+  /** After a jump of a peer's stream, what it could not send again is asked for as a whole. */
+  private resyncWhenDue(nowMs: number): void {
+    if (!this.resyncDue || nowMs < this.nextResyncMs) return;
+    this.resyncDue = false;
+    this.nextResyncMs = nowMs + RESYNC_MS;
+    this.context.logger.notice('resync requested');
+    this.requestResync();
   }
 
   /** Messages that a peer passed over, acknowledging later ones, are sent again. Only a hello leaves such holes. */
@@ -484,6 +500,9 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     if (this.mayAsk(peer)) this.queueControl(FLAG_NACK, tracker.missingFrom, tracker.missingTo);
     else peer.missing.add(tracker.missingFrom, tracker.missingTo);
     tracker.accept(sequence);
+    this.resyncDue = true;
+    // On a shared link another node may have answered its HELLO, so that this may be a new life of it.
+    if (this.context.sharedLink) this.context.peerStarted?.(peer.number);
   }
 
   /** @returns false when the message is to be dropped: the network repeated it, or it came late */

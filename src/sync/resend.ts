@@ -71,6 +71,12 @@ export class ResendQueue {
     this.mask = slots - 1;
   }
 
+  /** Entries that wait; they alone are limited by `capacity`. */
+  get entries(): number {
+    return this.flows.length;
+  }
+
+  /** Entries and control messages that wait. */
   get length(): number {
     return this.flows.length + this.controls.length;
   }
@@ -82,11 +88,11 @@ export class ResendQueue {
 
   /** The entry, in no queue now, was sent with this number. */
   addFlow(row: FlowRow, sequence: number): void {
-    if (this.length >= this.capacity) this.dropOldest();
+    if (this.flows.length >= this.capacity) this.dropOldest();
     const slot = sequence & this.mask;
-    // Whoever waits since a whole turn of the ring would be lost to ACKs: it is sent again rather.
-    const previous = this.holder(sequencePlus(sequence, -this.mask - 1));
-    if (previous !== NO_ROW) this.retry(previous);
+    // Whoever waits since a turn of the ring, or several, would be lost to ACKs: it is sent again rather.
+    const previous = this.rowOf[slot]! as FlowRow;
+    if (previous !== NO_ROW && this.waitsIn(previous, slot)) this.retry(previous);
     this.rowOf[slot] = row;
     this.peersOf[slot] = 0;
     this.table.setWord(row, SEQUENCE, sequence);
@@ -97,7 +103,9 @@ export class ResendQueue {
   /** The message was sent. It never costs an entry its place: a lost entry is worse than a list somewhat longer. */
   addControl(message: ControlMessage): void {
     if (this.controls.length >= MOST_CONTROLS) {
-      this.controls.shift();
+      // A request for a resync is never given up: whoever comes is to hear it.
+      const oldest = this.controls.findIndex(({ flags }) => (flags & FLAG_RESYNC) === 0);
+      this.controls.splice(Math.max(0, oldest), 1);
       this.overflows++;
     }
     message.acknowledged = 0;
@@ -229,6 +237,14 @@ export class ResendQueue {
     return words[at + SEQUENCE] === sequence && (words[at + CACHE]! & QUEUE_MASK) === QUEUED ? row : NO_ROW;
   }
 
+  /** Whether the entry waits here under a number of this slot, whatever turn of the ring it is from. */
+  private waitsIn(row: FlowRow, slot: number): boolean {
+    const pointer = this.pointer;
+    this.table.point(row, pointer);
+    const { words, at } = pointer;
+    return (words[at + SEQUENCE]! & this.mask) === slot && (words[at + CACHE]! & QUEUE_MASK) === QUEUED;
+  }
+
   /** A range's start, not before the oldest that waits: a peer may claim any range, and only the queue is walked. */
   private clip(from: number, oldest: number): number {
     return sequenceAfter(from, oldest) ? from : oldest;
@@ -263,14 +279,11 @@ export class ResendQueue {
     for (const message of again) this.events.controlAgain(message);
   }
 
+  /** Gives up the oldest entry. Control messages have their own limit. */
   private dropOldest(): void {
-    this.overflows++;
     const head = this.flows.head;
-    const control = this.controls[0];
-    if (head === NO_ROW || (control && sequenceAfter(this.table.word(head, SEQUENCE), control.sequence))) {
-      this.controls.shift();
-      return;
-    }
+    if (head === NO_ROW) return;
+    this.overflows++;
     this.flows.remove(head);
     this.events.overflowed();
     this.events.settled(head);

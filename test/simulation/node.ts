@@ -54,6 +54,7 @@ export class SimulatedNode {
   readonly notes: string[] = [];
   private readonly scratch = new FlowScratch();
   private incarnation = 0;
+  private down = false;
   private wakeMs = Number.POSITIVE_INFINITY;
 
   constructor(
@@ -88,13 +89,20 @@ export class SimulatedNode {
   /** Changes many flows in one wake-up, and sends. */
   changes(count: number): void {
     for (let left = count; left > 0; left--) this.change();
-    this.handled();
+    if (!this.down) this.handled();
+  }
+
+  /** The daemon dies; its peers' packets find nobody. */
+  stop(): void {
+    this.incarnation++;
+    this.down = true;
+    this.wakeMs = Number.POSITIVE_INFINITY;
   }
 
   /** The daemon starts anew: caches and protocol state are gone, the kernel's flows are read again. */
-  restart(): void {
-    this.incarnation++;
-    this.wakeMs = Number.POSITIVE_INFINITY;
+  start(): void {
+    if (!this.down) return;
+    this.down = false;
     [this.internal, this.external, this.mode] = this.life();
     for (const [flow, mark] of this.kernel) {
       this.fill(flow, mark);
@@ -157,6 +165,7 @@ export class SimulatedNode {
   }
 
   private receive(packet: Uint8Array, from: number): void {
+    if (this.down) return;
     this.mode.receiveDatagram(Views.of(packet), 0, packet.length, from);
     this.handled();
   }
