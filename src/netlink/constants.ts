@@ -160,6 +160,22 @@ export const CTA_HELP_NAME = 1;
 // enum ctattr_secctx
 export const CTA_SECCTX_NAME = 1;
 
+// enum ctattr_expect
+export const CTA_EXPECT_MASTER = 1;
+export const CTA_EXPECT_TUPLE = 2;
+export const CTA_EXPECT_MASK = 3;
+export const CTA_EXPECT_TIMEOUT = 4;
+export const CTA_EXPECT_HELP_NAME = 6;
+export const CTA_EXPECT_ZONE = 7;
+export const CTA_EXPECT_FLAGS = 8;
+export const CTA_EXPECT_CLASS = 9;
+export const CTA_EXPECT_NAT = 10;
+export const CTA_EXPECT_FN = 11;
+
+// enum ctattr_expect_nat
+export const CTA_EXPECT_NAT_DIR = 1;
+export const CTA_EXPECT_NAT_TUPLE = 2;
+
 /** linux/netfilter/nf_conntrack_tcp.h: no window check for this direction. */
 export const IP_CT_TCP_FLAG_BE_LIBERAL = 0x08;
 
