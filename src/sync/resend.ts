@@ -92,7 +92,7 @@ export class ResendQueue {
     const slot = sequence & this.mask;
     // Whoever waits since a turn of the ring, or several, would be lost to ACKs: it is sent again rather.
     const previous = this.rowOf[slot]! as FlowRow;
-    if (previous !== NO_ROW && this.waitsIn(previous, slot)) this.retry(previous);
+    if (this.waitsIn(previous, slot)) this.retry(previous);
     this.rowOf[slot] = row;
     this.peersOf[slot] = 0;
     this.table.setWord(row, SEQUENCE, sequence);
@@ -230,7 +230,8 @@ export class ResendQueue {
   /** The entry that waits under this number, NO_ROW when none does. */
   private holder(sequence: number): FlowRow {
     const row = this.rowOf[sequence & this.mask]! as FlowRow;
-    if (row === NO_ROW) return NO_ROW;
+    // The ring is never cleaned: the row may be gone, and the memory it lay in as well.
+    if (!this.table.has(row)) return NO_ROW;
     const pointer = this.pointer;
     this.table.point(row, pointer);
     const { words, at } = pointer;
@@ -239,6 +240,7 @@ export class ResendQueue {
 
   /** Whether the entry waits here under a number of this slot, whatever turn of the ring it is from. */
   private waitsIn(row: FlowRow, slot: number): boolean {
+    if (!this.table.has(row)) return false;
     const pointer = this.pointer;
     this.table.point(row, pointer);
     const { words, at } = pointer;
