@@ -4,6 +4,7 @@ import { ExternalCache } from '../cache/external.js';
 import { InternalCache } from '../cache/internal.js';
 import { type LinkOptions, Links } from '../channel/links.js';
 import type { ChannelConfig, Config, FtfwMode, SyncConfig } from '../config/model.js';
+import { FlowFilter } from '../flow/filter.js';
 import { formatFlowLine } from '../flow/format.js';
 import { TextBuffer } from '../flow/text.js';
 import { TableDump } from '../kernel/dump.js';
@@ -86,6 +87,7 @@ class SyncDaemon implements Daemon {
         commitTimeout: sync.commitTimeout,
         purgeTimeout: sync.purgeTimeout,
         overrunResync: config.general.overrunResyncSeconds,
+        pollSeconds: config.general.pollSeconds,
         startupResync: ftfwOf(sync).startupResync,
       },
       clock,
@@ -96,6 +98,7 @@ class SyncDaemon implements Daemon {
       mode,
       commitKernel: this.commitKernel,
       flushKernel: this.flushKernel,
+      filter: config.general.filter && new FlowFilter(config.general.filter),
       openDump: (events) => new TableDump(events),
       describe: (flow) => {
         this.line.clear();
@@ -110,7 +113,7 @@ class SyncDaemon implements Daemon {
       external,
       links: this.links,
       clock,
-      eventBufferSize: () => this.events?.bufferSize ?? 0,
+      eventBufferSize: () => this.events?.bufferSize ?? config.general.netlinkBufferSize ?? 0,
       requestStop: () => context.requestStop(),
     });
   }
@@ -126,21 +129,30 @@ class SyncDaemon implements Daemon {
       this.log,
     );
     this.linkWatch.start();
-    const { general } = this.config;
     // The event socket is there before the dump: what happens meanwhile waits in it and is newer than the dump.
-    this.events = new EventSource(
-      {
-        iterationLimit: general.eventIterationLimit,
-        bufferSize: general.netlinkBufferSize,
-        bufferMaxGrowth: general.netlinkBufferSizeMaxGrowth,
-        reliable: general.eventsReliable,
-      },
-      this.engine,
-      this.log,
-    );
+    this.events = this.openEvents();
     await this.engine.populate();
-    this.events.start();
+    this.events?.start();
     this.engine.start();
+  }
+
+  /** Null with PollSecs. */
+  private openEvents(): EventSource | null {
+    const { general } = this.config;
+    if (general.pollSeconds !== null) {
+      this.log.notice('running in polling mode');
+      return null;
+    }
+    const options = {
+      iterationLimit: general.eventIterationLimit,
+      bufferSize: general.netlinkBufferSize,
+      bufferMaxGrowth: general.netlinkBufferSizeMaxGrowth,
+      reliable: general.eventsReliable,
+      filter: general.filter,
+    };
+    const events = new EventSource(options, this.engine, this.log);
+    if (events.filtersInKernel) this.engine.trustEventFilter();
+    return events;
   }
 
   async stop(): Promise<void> {

@@ -1,7 +1,9 @@
 import type { Logger } from '../base/logger.js';
 import { Views } from '../base/views.js';
+import type { FilterSets } from '../flow/filter.js';
 import { ENOBUFS, POLL_READABLE } from '../native/constants.js';
 import * as native from '../native/index.js';
+import { attachEventFilter } from './filter.js';
 import { NetfilterSocket, netfilterFailure } from './socket.js';
 
 /** Groups of conntrack events, as the bits bind() takes (linux/netfilter/nfnetlink_compat.h: NF_NETLINK_CONNTRACK_*). */
@@ -24,6 +26,8 @@ export interface EventSourceOptions {
   bufferMaxGrowth: number;
   /** NetlinkEventsReliable. */
   reliable: boolean;
+  /** Filter; null: none. From kernelspace: the kernel is asked to judge the events. */
+  filter: (FilterSets & { readonly from: 'userspace' | 'kernelspace' }) | null;
 }
 
 /** What an event source tells its owner. */
@@ -40,6 +44,8 @@ export interface EventSourceEvents {
 
 /** The event socket: subscribes to the kernel's conntrack events and hands them over in batches. */
 export class EventSource {
+  /** Whether the kernel drops the events of flows that do not pass the filter. Else who gets the events has to. */
+  readonly filtersInKernel: boolean;
   private readonly socket: NetfilterSocket;
   private readonly poll: native.Poll;
   private readonly views: Views;
@@ -55,7 +61,11 @@ export class EventSource {
     this.slots = Math.min(MAX_SLOTS, options.iterationLimit);
     this.views = new Views(this.slots * SLOT_BYTES);
     this.lengths = new Int32Array(this.slots);
-    this.socket = new NetfilterSocket(EVENT_GROUPS_FLOW);
+    let filtersInKernel = false;
+    this.socket = new NetfilterSocket(EVENT_GROUPS_FLOW, (fd) => {
+      filtersInKernel = this.attachFilter(fd);
+    });
+    this.filtersInKernel = filtersInKernel;
     this.poll = new native.Poll(this.socket.fd, () => this.turn());
     if (options.reliable) {
       this.socket.setReliable();
@@ -82,6 +92,14 @@ export class EventSource {
   close(): void {
     this.poll.close();
     this.socket.close();
+  }
+
+  private attachFilter(fd: number): boolean {
+    const { filter } = this.options;
+    if (filter === null) return false;
+    const inKernel = filter.from === 'kernelspace' && attachEventFilter(fd, filter, this.log);
+    this.log.notice(`using ${inKernel ? 'kernel' : 'user'}-space event filtering`);
+    return inKernel;
   }
 
   private turn(): void {

@@ -22,11 +22,13 @@ export class NetfilterSocket {
 
   /**
    * @param groups bit n-1 set: member of group n (linux/netfilter/nfnetlink_compat.h)
+   * @param prepare what has to be done to the socket before it joins them
    * @throws SystemError when the kernel lacks nfnetlink or CAP_NET_ADMIN is missing
    */
-  constructor(groups: number) {
+  constructor(groups: number, prepare?: (fd: number) => void) {
     this.fd = native.openSocket(AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER);
     try {
+      prepare?.(this.fd);
       native.bind(this.fd, netlinkAddress(0, groups));
       const name = parseSocketAddress(native.socketName(this.fd));
       this.portId = name.family === 'netlink' ? name.portId : 0;

@@ -5,6 +5,7 @@ import type { Views } from '../base/views.js';
 import { Commit, type CommitKernel } from '../cache/commit.js';
 import type { ExternalCache } from '../cache/external.js';
 import type { InternalCache } from '../cache/internal.js';
+import type { FlowFilter } from '../flow/filter.js';
 import type { FlowRef } from '../flow/ref.js';
 import { FlowScratch } from '../flow/scratch.js';
 import type { DumpEvents } from '../kernel/dump.js';
@@ -27,7 +28,7 @@ import {
 } from '../netlink/message.js';
 import { type FlushKernel, KernelFlush } from './kernel-flush.js';
 import type { SyncMode } from './mode.js';
-import { AFTER_OVERRUN, type Dump, POPULATE, Resync } from './resync.js';
+import { AFTER_OVERRUN, type Dump, POLL, POPULATE, Resync } from './resync.js';
 
 export interface EngineSettings {
   /** CommitTimeout in seconds; null: flows keep what is left of their own. */
@@ -36,6 +37,8 @@ export interface EngineSettings {
   readonly purgeTimeout: number;
   /** NetlinkOverrunResync in seconds; null: off. */
   readonly overrunResync: number | null;
+  /** PollSecs: the kernel's table is read every so many seconds, instead of events; null: events. */
+  readonly pollSeconds: number | null;
   /** StartupResync: ask the peers for their flows at start. */
   readonly startupResync: boolean;
 }
@@ -56,6 +59,8 @@ export interface EngineContext {
   readonly mode: SyncMode;
   readonly commitKernel: OwnKernel;
   readonly flushKernel: FlushKernel;
+  /** Which flows are replicated; null: all. */
+  readonly filter: FlowFilter | null;
   openDump(events: DumpEvents): Dump;
   /** The flow as the original prints it under an error line. */
   describe(flow: FlowRef): string;
@@ -78,26 +83,33 @@ export class SyncEngine implements EventSourceEvents {
   private readonly resync: Resync;
   private readonly flush: KernelFlush;
   private readonly ownPort: number;
+  /** Judges events; null when all pass or the kernel judges them. */
+  private eventFilter: FlowFilter | null;
   private modeTimer: Timer | null = null;
   private overrunTimer: Timer | null = null;
   private purgeTimer: Timer | null = null;
+  private pollTimer: Timer | null = null;
+  private polling = false;
   private transmitting = false;
   private committing = false;
   private closed = false;
 
   constructor(private readonly context: EngineContext) {
-    const { internal, scheduler } = context;
+    const { internal, scheduler, filter } = context;
+    this.eventFilter = filter;
     this.ownPort = context.commitKernel.portId;
     this.resync = new Resync({
       cache: internal,
       counters: this.kernel,
       scheduler,
+      filter,
       openDump: (events) => context.openDump(events),
     });
     this.flush = new KernelFlush({
       kernel: context.flushKernel,
       counters: this.kernel,
       log: context.log,
+      filter,
       openDump: (events) => context.openDump(events),
     });
   }
@@ -111,8 +123,15 @@ export class SyncEngine implements EventSourceEvents {
 
   /** Sending begins: the mode's clock starts, and with StartupResync the peers are asked for their flows. */
   start(): void {
-    if (this.context.settings.startupResync) this.requestResync();
+    const { startupResync, pollSeconds } = this.context.settings;
+    if (startupResync) this.requestResync();
+    if (pollSeconds !== null) this.pollAfter(pollSeconds);
     this.armMode();
+  }
+
+  /** The kernel drops the events of flows that do not pass the filter: those that come are not judged again. */
+  trustEventFilter(): void {
+    this.eventFilter = null;
   }
 
   close(): void {
@@ -120,6 +139,7 @@ export class SyncEngine implements EventSourceEvents {
     this.modeTimer?.cancel();
     this.overrunTimer?.cancel();
     this.purgeTimer?.cancel();
+    this.pollTimer?.cancel();
     this.resync.close();
     this.flush.close();
   }
@@ -157,8 +177,13 @@ export class SyncEngine implements EventSourceEvents {
       this.kernel.eventsUnknown++;
       return;
     }
+    const kind = eventOf(type, flagsOf(views, at));
+    if (this.eventFilter !== null && !this.passes(kind, this.eventFilter)) {
+      this.kernel.eventsFiltered++;
+      return;
+    }
     const own = portIdOf(views, at) === this.ownPort;
-    switch (eventOf(type, flagsOf(views, at))) {
+    switch (kind) {
       case EVENT_NEW:
         this.context.internal.onNew(scratch, own);
         return;
@@ -173,12 +198,35 @@ export class SyncEngine implements EventSourceEvents {
     }
   }
 
+  /** A flow that was replicated while its state passed has to end at the peers whatever state it ends in. */
+  private passes(kind: number, filter: FlowFilter): boolean {
+    return kind === EVENT_DESTROY ? filter.passesWhateverState(this.scratch) : filter.passes(this.scratch);
+  }
+
   private resyncAfterOverrun(): void {
     this.overrunTimer = null;
     this.context.log.notice('resync with master conntrack table');
     this.kernel.resyncs++;
     this.resync.request(AFTER_OVERRUN, (error) => {
       if (error !== null) this.context.log.error(`resync with master conntrack table: ${error.message}`);
+      this.transmit();
+    });
+  }
+
+  private pollAfter(seconds: number): void {
+    this.pollTimer = this.context.scheduler.after(seconds * 1000, () => {
+      this.pollAfter(seconds);
+      this.poll();
+    });
+  }
+
+  /** Not while the one before is under way: a table that takes longer to read than PollSecs is read without a pause. */
+  private poll(): void {
+    if (this.polling) return;
+    this.polling = true;
+    this.resync.request(POLL, (error) => {
+      this.polling = false;
+      if (error !== null) this.context.log.error(`polling the kernel conntrack table: ${error.message}`);
       this.transmit();
     });
   }

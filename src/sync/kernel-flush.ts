@@ -1,5 +1,6 @@
 import type { Logger } from '../base/logger.js';
 import type { Views } from '../base/views.js';
+import type { FlowFilter } from '../flow/filter.js';
 import { TIMEOUT } from '../flow/layout.js';
 import type { FlowRef } from '../flow/ref.js';
 import { FlowScratch } from '../flow/scratch.js';
@@ -21,6 +22,8 @@ export interface KernelFlushContext {
   readonly kernel: FlushKernel;
   readonly counters: KernelCounters;
   readonly log: Logger;
+  /** Only flows that pass are deleted; null: all. */
+  readonly filter: FlowFilter | null;
   openDump(events: DumpEvents): Dump;
 }
 
@@ -62,11 +65,12 @@ export class KernelFlush {
   }
 
   private entry(views: Views, at: number, end: number): void {
-    const { kernel, counters } = this.context;
+    const { kernel, counters, filter } = this.context;
     if (subsystemOf(typeOf(views, at)) !== NFNL_SUBSYS_CTNETLINK || !decodeFlow(views, at, end, this.scratch)) {
       counters.dumpUnknown++;
       return;
     }
+    if (filter !== null && !filter.passes(this.scratch)) return;
     kernel.delete(this.scratch, this.scratch.words[TIMEOUT]!);
     if (kernel.room === 0) this.submit();
   }

@@ -1,6 +1,7 @@
 import type { Scheduler } from '../base/scheduler.js';
 import type { Views } from '../base/views.js';
 import type { InternalCache } from '../cache/internal.js';
+import type { FlowFilter } from '../flow/filter.js';
 import { FlowScratch } from '../flow/scratch.js';
 import { NO_ROW } from '../flow/table.js';
 import type { DumpEvents } from '../kernel/dump.js';
@@ -19,6 +20,8 @@ export interface ResyncContext {
   readonly cache: InternalCache;
   readonly counters: KernelCounters;
   readonly scheduler: Scheduler;
+  /** Flows that do not pass are as if the kernel had them not; null: all pass. */
+  readonly filter: FlowFilter | null;
   openDump(events: DumpEvents): Dump;
 }
 
@@ -34,6 +37,8 @@ export interface ResyncKind {
 export const POPULATE: ResyncKind = { send: false, purge: false };
 /** After an overrun: as if every event had been seen. */
 export const AFTER_OVERRUN: ResyncKind = { send: true, purge: true };
+/** PollSecs. Unchanged flows are sent, too (observed on the original): the peers' timeouts stay fresh that way. */
+export const POLL: ResyncKind = { send: true, purge: true };
 
 /** Interrupted dumps in a row before their result is taken as it is: a table that never rests must not be read for ever. */
 const MOST_RESTARTS = 10;
@@ -95,11 +100,13 @@ export class Resync {
   }
 
   private entry(views: Views, at: number, end: number, send: boolean): void {
+    const { cache, counters, filter } = this.context;
     if (subsystemOf(typeOf(views, at)) !== NFNL_SUBSYS_CTNETLINK || !decodeFlow(views, at, end, this.scratch)) {
-      this.context.counters.dumpUnknown++;
+      counters.dumpUnknown++;
       return;
     }
-    this.context.cache.onDumped(this.scratch, send);
+    if (filter !== null && !filter.passes(this.scratch)) return;
+    cache.onDumped(this.scratch, send);
   }
 
   private interrupted(kind: ResyncKind): void {
