@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Settings } from '../lab/configuration.js';
-import { FirewallPair } from '../lab/firewall-pair.js';
+import { type Firewall, FirewallPair } from '../lab/firewall-pair.js';
 import { difference } from '../lab/flow-lines.js';
 import { mixedFlows } from '../lab/flows.js';
 import { pairings } from '../lab/implementation.js';
 import { statistic } from '../lab/statistics.js';
-import { settled } from '../lab/waiting.js';
+import { eventually, settled } from '../lab/waiting.js';
 
 /** Modes the daemon replicates in; a further one is a further line. */
 const MODES: readonly Settings['mode'][] = ['FTFW'];
@@ -43,6 +43,9 @@ const FLOWS = 300;
 /** Milliseconds within which both sides have to agree; a TCP peer is tried once a second. */
 const CONVERGENCE_MS = 10_000;
 
+/** The original tries to connect once a second, when it has something to say, and begins with ALIVE after a second. */
+const CONNECTION_MS = 10_000;
+
 const CELLS = MODES.flatMap((mode) =>
   CHANNELS.flatMap((channel) => pairings.map((pairing) => ({ mode, channel, pairing }))),
 ).map((cell) => [`${cell.mode} over ${cell.channel.name}, ${cell.pairing.name}`, cell] as const);
@@ -53,8 +56,17 @@ describe.each(CELLS)('%s', (_, { mode, channel, pairing }) => {
   beforeEach(async () => {
     pair = new FirewallPair();
     await pair.start(pairing, { mode }, channel);
+    await eventually(() => isConnected(pair.a) && isConnected(pair.b), {
+      withinMs: CONNECTION_MS,
+      what: 'connections',
+    });
   });
   afterEach(() => pair.remove());
+
+  /** A title of a link that says whether peers are connected says that they are. */
+  function isConnected(firewall: Firewall): boolean {
+    return firewall.daemon.request('-s').includes(channel.title);
+  }
 
   async function expectReplicated(count: number): Promise<void> {
     const disagreement = (): string =>

@@ -72,7 +72,8 @@ export function configurationText(settings: Settings, paths: NodePaths): string 
   return `${[...block('Sync', sync), ...block('General', general)].join('\n')}\n`;
 }
 
-function linkBlock(link: LinkSettings): string[] {
+/** The `UDP`, `TCP` or `Multicast` block of a link. */
+export function linkBlock(link: LinkSettings): string[] {
   const family = link.address.includes(':') ? 'IPv6' : 'IPv4';
   const addresses =
     link.transport === 'Multicast'
