@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { FailoverLab } from '../lab/failover-lab.js';
 import { difference } from '../lab/flow-lines.js';
 import { mixedFlows } from '../lab/flows.js';
-import { pairings } from '../lab/implementation.js';
+import { pairings, tested } from '../lab/implementation.js';
 import { settled } from '../lab/waiting.js';
 
 const BACKGROUND_FLOWS = 1000;
@@ -40,14 +40,38 @@ describe.each(pairings.map((pairing) => [pairing.name, pairing] as const))('fail
   });
 });
 
+describe(`failover and back, ${tested.name}`, () => {
+  let lab: FailoverLab;
+
+  afterEach(() => lab.remove());
+
+  it('a TCP connection outlives both firewalls, one after the other', async () => {
+    lab = await FailoverLab.build({ pairing: { a: tested, b: tested } });
+    const counter = await lab.openConnection();
+    for (const round of [1, 2]) {
+      await counter.progress(SOME_BYTES, 20_000);
+      const { active, standby } = lab;
+      const replicated = (): string => difference(active.internal(), standby.external(), 'active', 'standby');
+      expect(await settled(replicated, 10_000), `round ${round}`).toBe('');
+      expect(active.internal()).toHaveLength(1);
+      await lab.crashActive();
+      await counter.standstill();
+      expect(lab.promoteStandby().script.status).toBe(0);
+      const revival = await lab.reviveStandby();
+      expect(revival.status, revival.stderr).toBe(0);
+    }
+    await counter.progress(SOME_BYTES, 20_000);
+    expect(counter.latest.state).toBe('running');
+  });
+});
+
 describe('the lab itself', () => {
   let lab: FailoverLab;
 
   afterEach(() => lab.remove());
 
   it('stops a connection whose state was not carried over', async () => {
-    const [{ a, b }] = pairings as [(typeof pairings)[0]];
-    lab = await FailoverLab.build({ pairing: { a, b } });
+    lab = await FailoverLab.build({ pairing: { a: tested, b: tested } });
     const counter = await lab.openConnection();
     await counter.progress(SOME_BYTES, 10_000);
     lab.standby.daemon.request('-f', 'external');

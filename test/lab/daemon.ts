@@ -39,6 +39,11 @@ export class Daemon {
   async start(): Promise<void> {
     const result = await this.startAttempt();
     if (result.status !== 0) throw this.failure(new CommandError(this.commandLine(['-d']), result).message);
+    await this.found();
+  }
+
+  /** Waits for the socket and the process of a daemon that something else has started. */
+  async found(): Promise<void> {
     await eventually(() => existsSync(this.paths.socket), { withinMs: START_MS, what: 'control socket' });
     const pid = await eventually(() => this.processes()[0], { withinMs: START_MS, what: 'daemon process' }).catch(
       (error: Error) => {

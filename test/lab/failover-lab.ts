@@ -15,6 +15,7 @@ interface Network {
 const LAN: Network = { device: 'lan0', prefix: '10.77.1' };
 const WAN: Network = { device: 'wan0', prefix: '10.77.2' };
 const NETWORKS = [LAN, WAN];
+const DEVICES = [LAN.device, WAN.device, SYNC_DEVICE];
 
 const HOST = 100;
 const VIRTUAL = 254;
@@ -124,7 +125,7 @@ export class FailoverLab {
 
   /** The active firewall dies as if unplugged: its daemon without a word, its links with it. */
   async crashActive(): Promise<void> {
-    for (const device of [LAN.device, WAN.device, SYNC_DEVICE]) {
+    for (const device of DEVICES) {
       this.active.namespace.ip('link', 'set', device, 'down');
     }
     await this.active.daemon.kill();
@@ -138,6 +139,22 @@ export class FailoverLab {
     this.takeAddresses(this.active);
     const script = this.changeRole(this.active, 'primary');
     return { script, ...lastCommit(this.active.daemon.log()) };
+  }
+
+  /**
+   * The firewall that crashed comes back as the standby: links up, the virtual addresses gone, the role script starts
+   * its daemon.
+   */
+  async reviveStandby(): Promise<CommandResult> {
+    const { namespace, daemon } = this.standby;
+    this.dropAddresses(this.standby);
+    for (const device of DEVICES) namespace.ip('link', 'set', device, 'up');
+    this.standby.addSyncAddresses();
+    // A machine that restarts has an empty table.
+    this.standby.flushKernelTable();
+    const result = this.changeRole(this.standby, 'backup');
+    await daemon.found();
+    return result;
   }
 
   /** Runs the role script of the project on a firewall. */

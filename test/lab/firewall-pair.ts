@@ -70,8 +70,8 @@ export class Firewall {
 
   addSyncAddresses(device = SYNC_DEVICE): void {
     const { v4, v6 } = SYNC_ADDRESSES[this.index];
-    this.namespace.ip('addr', 'add', `${v4}/24`, 'dev', device);
-    this.namespace.ip('addr', 'add', `${v6}/64`, 'dev', device, 'nodad');
+    this.namespace.ip('addr', 'replace', `${v4}/24`, 'dev', device);
+    this.namespace.ip('addr', 'replace', `${v6}/64`, 'dev', device, 'nodad');
   }
 
   /** The `UDP`, `TCP` or `Multicast` block of this end. */

@@ -29,6 +29,8 @@ import { type Impairment, type LinkCounts, REORDER_DISTANCE, REORDER_HOLD_MS, ra
  */
 const PACKET_VNET_HDR = 15;
 const VNET_HEADER_BYTES = 10;
+/** VIRTIO_NET_HDR_F_NEEDS_CSUM, linux/virtio_net.h. */
+const VNET_NEEDS_CHECKSUM = 1;
 /** Ethernet header plus the largest IP packet, which segmentation offload lets through. */
 const SLOT_BYTES = VNET_HEADER_BYTES + 14 + 65_536 + 6;
 const SLOTS = 32;
@@ -106,9 +108,11 @@ class Direction {
 
   private corrupt(offset: number, length: number): void {
     counts.corrupted += 1;
+    const frame = new DataView(this.buffer, offset, length);
+    finishChecksum(frame);
     const bit = Math.floor(random() * (length - VNET_HEADER_BYTES) * 8);
-    const bytes = new Uint8Array(this.buffer, offset + VNET_HEADER_BYTES, length - VNET_HEADER_BYTES);
-    bytes[bit >> 3]! ^= 1 << (bit & 7);
+    const at = VNET_HEADER_BYTES + (bit >> 3);
+    frame.setUint8(at, frame.getUint8(at) ^ (1 << (bit & 7)));
   }
 
   private hold(bytes: ArrayBuffer): void {
@@ -142,6 +146,24 @@ class Direction {
     const copy = buffer.slice(offset, offset + length);
     setTimeout(() => send(this.to, copy, 0, length), delay);
   }
+}
+
+/**
+ * Does what a frame's header leaves to the network card: struct virtio_net_hdr, linux/virtio_net.h. Without it the
+ * receiving kernel would trust the frame as it trusts its own memory, damage included.
+ */
+function finishChecksum(frame: DataView): void {
+  const needed = (frame.getUint8(0) & VNET_NEEDS_CHECKSUM) !== 0;
+  if (!needed) return;
+  const start = VNET_HEADER_BYTES + frame.getUint16(6, true);
+  const field = start + frame.getUint16(8, true);
+  let sum = 0;
+  for (let at = start; at + 1 < frame.byteLength; at += 2) sum += frame.getUint16(at);
+  // RFC 1071: an odd last byte counts as if a zero followed it.
+  if ((frame.byteLength - start) % 2 === 1) sum += frame.getUint8(frame.byteLength - 1) << 8;
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  frame.setUint16(field, ~sum & 0xffff);
+  frame.setUint8(0, 0);
 }
 
 function chance(percent = 0): boolean {
