@@ -112,6 +112,7 @@ const UNLIMITED = 0x7fffffff;
  * with any jump, and ask for what they refused meanwhile.
  */
 export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
+  readonly resyncs = true;
   readonly tracking: TrackingStatistics = { lost: 0, before: 0 };
   speaker = 0;
 
@@ -548,7 +549,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
 
   private control(peer: Peer, { flags, from, to }: MessageHeader): void {
     if ((flags & FLAG_RESYNC) !== 0) this.resyncRequested();
-    else if ((flags & RANGE_FLAGS) === 0 || !this.isOurs(to)) return;
+    else if ((flags & RANGE_FLAGS) === 0 || !this.isOurs(peer, to)) return;
     else if ((flags & FLAG_ACK) !== 0) {
       this.flight.acknowledged(sequenceDistance(from, to) + 1);
       // Its first ACK begins with the first of our messages that it received: it has missed those before.
@@ -563,8 +564,12 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     }
   }
 
-  /** Whether an ACK or NACK that ends with `to` is about our messages. */
-  private isOurs(to: number): boolean {
+  /**
+   * Whether an ACK or NACK that ends with `to` is about our messages. One that comes before the peer answered our HELLO
+   * is about a former life of ours, whose numbers may have been the same.
+   */
+  private isOurs(peer: Peer, to: number): boolean {
+    if (this.sayHello && !peer.knowsUs) return false;
     if (!this.peers.several) return true;
     const behind = sequenceDistance(to, this.nextSequence);
     return behind > 0 && behind <= OWN_RANGE;

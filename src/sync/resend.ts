@@ -1,4 +1,4 @@
-import { CACHE, QUEUE_MASK, QUEUE_RESEND, QUEUE_SHIFT, SEQUENCE } from '../flow/layout.js';
+import { CACHE, QUEUE_MASK, QUEUE_RESEND, QUEUE_SHIFT, SEQUENCE, STATE_DEAD } from '../flow/layout.js';
 import { FlowQueue } from '../flow/queue.js';
 import { FlowPointer } from '../flow/ref.js';
 import { type FlowRow, type FlowTable, NO_ROW } from '../flow/table.js';
@@ -150,12 +150,17 @@ export class ResendQueue {
     }
   }
 
-  /** Nothing that waits needs this peer's acknowledgement: it is new, or gone. Requests for a resync are asked anew. */
+  /**
+   * Nothing that waits needs this peer's acknowledgement: it is new, or gone. Requests for a resync are asked anew. Ends
+   * of flows are told anew as well: a peer that has been there for longer than we know may have heard of their
+   * beginning, and no resync would tell it.
+   */
   forgive(peer: number, required: number): void {
     this.retryControls((message) => (message.flags & FLAG_RESYNC) !== 0);
     for (let row = this.flows.head; row !== NO_ROW; ) {
       const next = this.flows.after(row);
-      this.markFlow(row, this.table.word(row, SEQUENCE) & this.mask, peer, required);
+      if (this.table.state(row) === STATE_DEAD) this.retry(row);
+      else this.markFlow(row, this.table.word(row, SEQUENCE) & this.mask, peer, required);
       row = next;
     }
     this.acknowledgeControls(0, 0, peer, required, true);
