@@ -18,7 +18,7 @@ export class ExternalCache {
   constructor(
     /** HashLimit. */
     limit: number,
-    private readonly clock: Clock,
+    protected readonly clock: Clock,
   ) {
     this.table = new FlowTable({ limit });
   }
@@ -50,6 +50,7 @@ export class ExternalCache {
     this.table.replace(row, flow, this.seconds());
     this.table.setState(row, STATE_NEW);
     this.table.setPeer(row, peer);
+    this.refreshed(row);
     this.counters.destroyed++;
     this.counters.created++;
   }
@@ -64,15 +65,14 @@ export class ExternalCache {
     this.table.merge(row, flow, this.seconds());
     this.table.setState(row, STATE_ALIVE);
     this.table.setPeer(row, peer);
+    this.refreshed(row);
     this.counters.updated++;
   }
 
   /** A peer's flow ended. */
   onDestroy(flow: FlowRef): void {
     const row = this.table.find(flow);
-    if (row === NO_ROW) return;
-    this.table.remove(row);
-    this.counters.destroyed++;
+    if (row !== NO_ROW) this.remove(row);
   }
 
   /** Forgets every entry and gives the memory back. */
@@ -90,11 +90,21 @@ export class ExternalCache {
       return NO_ROW;
     }
     this.table.setPeer(row, peer);
+    this.refreshed(row);
     this.counters.created++;
     return row;
   }
 
-  private seconds(): number {
+  /** A peer has told of the entry; for caches whose entries age. */
+  protected refreshed(_row: FlowRow): void {}
+
+  /** The entry ends. */
+  protected remove(row: FlowRow): void {
+    this.table.remove(row);
+    this.counters.destroyed++;
+  }
+
+  protected seconds(): number {
     return Math.floor(this.clock.monotonicMs() / 1000);
   }
 }

@@ -9,6 +9,10 @@ import { CacheCounters } from './counters.js';
 export interface InternalCacheEvents {
   /** The entry changed and the peers must hear of it; a dead one stays in the table until `release`. */
   changed(row: FlowRow): void;
+  /** The entry came or changed, and the peers need not hear of it. */
+  unsent?(row: FlowRow): void;
+  /** The entry is about to leave the table though nobody released it. */
+  leaving?(row: FlowRow): void;
 }
 
 /**
@@ -164,12 +168,14 @@ export class InternalCache {
   private touched(row: FlowRow, own: boolean): void {
     this.table.setGeneration(row, this.generation);
     if (!own) this.events.changed(row);
+    else this.events.unsent?.(row);
   }
 
   private destroy(row: FlowRow, own: boolean): void {
     this.counters.destroyed++;
     // An own destroy is not told to the peers, unless they were, or are about to be, told of the flow.
     if (own && this.table.queueOf(row) === QUEUE_NONE) {
+      this.events.leaving?.(row);
       this.table.remove(row);
       return;
     }

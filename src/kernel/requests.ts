@@ -1,7 +1,13 @@
 import { Views } from '../base/views.js';
 import type { FlowRef } from '../flow/ref.js';
 import * as native from '../native/index.js';
-import { encodeCreate, encodeDelete, MAX_REQUEST_BYTES } from '../netlink/encode.js';
+import {
+  encodeCreate,
+  encodeDelete,
+  encodeUpdate,
+  MAX_REQUEST_BYTES,
+  TIMEOUT_AS_KNOWN,
+} from '../netlink/encode.js';
 import {
   errorOf,
   isWhole,
@@ -44,11 +50,17 @@ export class KernelRequests {
   private firstSequence = 1;
 
   /** Filled anew for every request, so that none allocates. */
-  private readonly options: { sequence: number; ack: boolean; timeout: number; windowTracking: boolean };
+  private readonly options: {
+    sequence: number;
+    ack: boolean;
+    timeout: number;
+    windowTracking: boolean;
+    without: number;
+  };
 
   /** @param windowTracking TCPWindowTracking: off sets the be-liberal flags on TCP flows */
   constructor(windowTracking: boolean) {
-    this.options = { sequence: 0, ack: false, timeout: 0, windowTracking };
+    this.options = { sequence: 0, ack: false, timeout: 0, windowTracking, without: 0 };
     this.socket.setReceiveBuffer(ANSWER_BUFFER);
     this.socket.setShortAnswers();
   }
@@ -67,9 +79,18 @@ export class KernelRequests {
     this.add(encodeCreate(this.out, this.length, flow, this.options), tag);
   }
 
-  delete(flow: FlowRef, timeoutSeconds: number): void {
+  /** Adds "give the flow these values", its timeout included. @param without K_ bits of attributes to leave out */
+  update(flow: FlowRef, tag: number, without: number): void {
+    this.next(TIMEOUT_AS_KNOWN);
+    this.options.without = without;
+    this.add(encodeUpdate(this.out, this.length, flow, this.options), tag);
+    this.options.without = 0;
+  }
+
+  /** @param tag given: a failure is reported with it, the flow not being there included */
+  delete(flow: FlowRef, timeoutSeconds: number, tag = NO_TAG): void {
     this.next(timeoutSeconds);
-    this.add(encodeDelete(this.out, this.length, flow, this.options), NO_TAG);
+    this.add(encodeDelete(this.out, this.length, flow, this.options), tag);
   }
 
   /**
@@ -136,7 +157,7 @@ export class KernelRequests {
       const index = (sequenceOf(this.answers, at) - first) >>> 0;
       if (errno === 0 || index >= count) continue;
       const tag = this.tags[index]!;
-      // A delete that fails shows in the create behind it, which then finds the flow still there.
+      // A delete before a create needs no tag: its failure shows in the create, which finds the flow still there.
       if (tag !== NO_TAG) failed(tag, errno);
     }
   }

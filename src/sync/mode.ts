@@ -15,6 +15,8 @@ export interface SyncSink {
   commit(length: number): void;
   /** What has gathered goes out. */
   flush(): void;
+  /** True when the link takes nothing at the moment: who can wait should, until it has been freed. */
+  readonly congested?: boolean;
 }
 
 /** Who takes the flows that peers report: the external cache, or the kernel when that is disabled. */
@@ -90,8 +92,12 @@ export interface TrackingStatistics {
 export interface SyncMode {
   readonly counters: MessageCounters;
   readonly tracking: TrackingStatistics;
+  /** Whether it knows resyncs; else `bulk` and `requestResync` do nothing. */
+  readonly resyncs: boolean;
   /** The entry changed (its state word says how) and the peers are to hear of it. */
   enqueue(row: FlowRow): void;
+  /** The entry came or changed, and the peers need not hear of it now: our own commit, or a dump. */
+  hold?(row: FlowRow): void;
   /** The entry is about to leave the table though nobody released it. */
   forget(row: FlowRow): void;
   /** The table is about to be emptied. */

@@ -1,0 +1,48 @@
+import { formatFlowLine } from '../flow/format.js';
+import type { FlowScratch } from '../flow/scratch.js';
+import { TextBuffer } from '../flow/text.js';
+import type { ChunkSource } from './service.js';
+
+/** Flows of the kernel, a few at a time; -1 at the end (src/kernel/table-reader.ts). */
+export interface ListedFlows {
+  open(): void;
+  read(each: (flow: FlowScratch) => void): number;
+  close(): void;
+}
+
+/** Bytes of one piece: some 500 lines. */
+const CHUNK_BYTES = 65536;
+/** Room for what one read of the kernel's table adds: 150 flows, a line each. */
+const READ_ROOM = 65536;
+
+const LINE_FEED = 0x0a;
+/** What the kernel's lines show that those of caches do not (spec/findings.md 38). */
+const KERNEL_LINE = { timeout: true, counters: true, use: true };
+
+/** `-i` without an internal cache: the kernel's flows, a line each, read as fast as the client takes them. */
+export class KernelListing implements ChunkSource {
+  private readonly out = new TextBuffer(CHUNK_BYTES + READ_ROOM);
+  private ended = false;
+
+  /** @throws SystemError when the kernel refuses */
+  constructor(private readonly flows: ListedFlows) {
+    flows.open();
+  }
+
+  /** @throws SystemError when the kernel refuses */
+  next(): Uint8Array | null {
+    const { out, flows } = this;
+    out.clear();
+    while (!this.ended && out.length < CHUNK_BYTES) this.ended = flows.read(this.line) < 0;
+    return out.length === 0 ? null : out.bytes.subarray(0, out.length);
+  }
+
+  cancel(): void {
+    this.flows.close();
+  }
+
+  private readonly line = (flow: FlowScratch): void => {
+    formatFlowLine(this.out, flow, KERNEL_LINE, flow.hasCounters ? flow.counters : null);
+    this.out.byte(LINE_FEED);
+  };
+}
