@@ -48,10 +48,10 @@ export interface CommitResult {
 const EEXIST = 17;
 
 /** Seconds a flow is given when more time has passed since its last update than its timeout (spec/sync.md). */
-const EXPIRED_TIMEOUT = 60;
+export const EXPIRED_TIMEOUT = 60;
 
 /** Longest time, in milliseconds, that a slice of a commit keeps the event loop; the rest of the daemon gets its turn. */
-const SLICE_MS = 4;
+export const SLICE_MS = 4;
 
 /** Error lines a commit writes before it only counts: a table full of refused flows must not fill the disk. */
 const LOGGED_FAILURES = 20;
@@ -194,7 +194,7 @@ export class Commit {
 }
 
 /** `S.UUUUUU`, as the original writes durations. */
-function secondsText(milliseconds: number): string {
+export function secondsText(milliseconds: number): string {
   const microseconds = Math.round(milliseconds * 1000);
   const seconds = Math.floor(microseconds / 1_000_000);
   return `${seconds}.${String(microseconds % 1_000_000).padStart(6, '0')}`;

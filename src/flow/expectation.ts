@@ -1,4 +1,19 @@
-import { AF_INET, familyOf, kindOf, protocolOf } from './layout.js';
+import {
+  AF_INET,
+  familyOf,
+  K_ORIG,
+  K_ORIG_L4,
+  K_ZONE,
+  KIND,
+  KNOWN,
+  kindOf,
+  ORIG_DST,
+  ORIG_L4,
+  ORIG_SRC,
+  protocolOf,
+  ZONE,
+} from './layout.js';
+import type { FlowScratch } from './scratch.js';
 
 /**
  * Expectations: connections that a helper (FTP, SIP, ...) has announced and the kernel will let pass as related to
@@ -75,6 +90,18 @@ function tupleKey({ kind, words }: ExpectationTuple): string {
   const head = `${familyOf(kind)},${protocolOf(kind)},${words[TUPLE_PORTS]}`;
   if (familyOf(kind) === AF_INET) return `${head},${words[TUPLE_SRC]},${words[TUPLE_DST]}`;
   return `${head},${words.subarray(0, TUPLE_PORTS).join(',')}`;
+}
+
+/** Makes `scratch` a flow by which a table finds the expectation's master. */
+export function fillMaster(scratch: FlowScratch, { master, zone }: Expectation): void {
+  scratch.reset();
+  const { words } = scratch;
+  words[KNOWN] = K_ORIG | K_ORIG_L4 | (zone === 0 ? 0 : K_ZONE);
+  words[KIND] = master.kind;
+  words[ZONE] = zone;
+  words.set(master.words.subarray(TUPLE_SRC, TUPLE_DST), ORIG_SRC);
+  words.set(master.words.subarray(TUPLE_DST, TUPLE_PORTS), ORIG_DST);
+  words[ORIG_L4] = master.words[TUPLE_PORTS]!;
 }
 
 /** Attributes that `change` knows replace those of `old`; the others stay. */

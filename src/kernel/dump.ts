@@ -36,7 +36,7 @@ export interface DumpEvents {
 }
 
 /**
- * One dump of the kernel's conntrack table, on a socket of its own, read in slices. It closes itself when it ends.
+ * One dump of the kernel's conntrack or expectation table, on a socket of its own, read in slices. It closes itself when it ends.
  */
 export class TableDump {
   private readonly socket = new NetfilterSocket(0);
@@ -45,12 +45,16 @@ export class TableDump {
   private interrupted = false;
   private open = true;
 
-  constructor(private readonly events: DumpEvents) {
+  /** @param encodeRequest what asks for the dump: of flows, or encodeExpectationDumpRequest */
+  constructor(
+    private readonly events: DumpEvents,
+    private readonly encodeRequest: (out: Views, at: number) => number = encodeDumpRequest,
+  ) {
     this.poll = new native.Poll(this.socket.fd, () => this.turn());
   }
 
   start(): void {
-    const length = encodeDumpRequest(this.views, 0);
+    const length = this.encodeRequest(this.views, 0);
     const sent = native.send(this.socket.fd, this.views.buffer, 0, length);
     if (sent < 0) {
       this.end(() => this.events.onError(netfilterFailure('send', -sent)));

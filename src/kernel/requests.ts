@@ -1,4 +1,5 @@
 import { Views } from '../base/views.js';
+import type { Expectation } from '../flow/expectation.js';
 import type { FlowRef } from '../flow/ref.js';
 import * as native from '../native/index.js';
 import {
@@ -8,6 +9,12 @@ import {
   MAX_REQUEST_BYTES,
   TIMEOUT_AS_KNOWN,
 } from '../netlink/encode.js';
+import {
+  encodeExpectationCreate,
+  encodeExpectationDelete,
+  encodeExpectationFlush,
+  MAX_EXPECTATION_REQUEST_BYTES,
+} from '../netlink/expectation-encode.js';
 import {
   errorOf,
   isWhole,
@@ -28,6 +35,9 @@ const ANSWER_BUFFER = 1 << 20;
 const ANSWER_SLOT = 256;
 const ANSWER_SLOTS = 64;
 
+/** The larger of the two kinds. */
+const REQUEST_BYTES = Math.max(MAX_REQUEST_BYTES, MAX_EXPECTATION_REQUEST_BYTES);
+
 /** No tag: the failure of this request concerns nobody. */
 const NO_TAG = -1;
 
@@ -38,7 +48,7 @@ const NO_TAG = -1;
  */
 export class KernelRequests {
   private readonly socket = new NetfilterSocket(0);
-  private readonly out = new Views(BATCH_REQUESTS * MAX_REQUEST_BYTES);
+  private readonly out = new Views(BATCH_REQUESTS * REQUEST_BYTES);
   private readonly answers = new Views(ANSWER_SLOTS * ANSWER_SLOT);
   private readonly answerLengths = new Int32Array(ANSWER_SLOTS);
   private readonly tags = new Int32Array(BATCH_REQUESTS);
@@ -91,6 +101,23 @@ export class KernelRequests {
   delete(flow: FlowRef, timeoutSeconds: number, tag = NO_TAG): void {
     this.next(timeoutSeconds);
     this.add(encodeDelete(this.out, this.length, flow, this.options), tag);
+  }
+
+  /** Requests about expectations go into the same batch and count in `room` like those about flows. */
+  createExpectation(expectation: Expectation, timeoutSeconds: number, setup: boolean, tag: number): void {
+    this.next(timeoutSeconds);
+    this.add(encodeExpectationCreate(this.out, this.length, expectation, { ...this.options, setup }), tag);
+  }
+
+  deleteExpectation(expectation: Expectation, timeoutSeconds: number): void {
+    this.next(timeoutSeconds);
+    this.add(encodeExpectationDelete(this.out, this.length, expectation, { ...this.options, setup: false }), NO_TAG);
+  }
+
+  /** Adds "delete all expectations". @param tag comes back with a failure */
+  flushExpectations(tag: number): void {
+    this.next(0);
+    this.add(encodeExpectationFlush(this.out, this.length, this.options.sequence, false), tag);
   }
 
   /**

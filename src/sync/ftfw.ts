@@ -1,4 +1,6 @@
 import type { Views } from '../base/views.js';
+import type { ExpectationEntry } from '../cache/expectation-entry.js';
+import { fillMaster } from '../flow/expectation.js';
 import {
   CACHE,
   QUEUE_MASK,
@@ -10,11 +12,16 @@ import {
 } from '../flow/layout.js';
 import { FlowQueue } from '../flow/queue.js';
 import { FlowPointer } from '../flow/ref.js';
+import { FlowScratch } from '../flow/scratch.js';
 import { type FlowRow, NO_ROW } from '../flow/table.js';
 import { encodeControl, encodeFlow } from '../wire/encode.js';
+import { encodeExpectation } from '../wire/expectation.js';
 import { isData, type MessageHeader } from '../wire/header.js';
 import {
   CONTROL,
+  EXPECTATION_DESTROY,
+  EXPECTATION_NEW,
+  EXPECTATION_UPDATE,
   FLAG_ACK,
   FLAG_ALIVE,
   FLAG_HELLO,
@@ -28,6 +35,7 @@ import {
   RANGE_FLAGS,
 } from '../wire/tables.js';
 import { BulkCursor } from './bulk.js';
+import { ExpectationOutbox } from './expectation-outbox.js';
 import { FlightWindow } from './flight.js';
 import { Allowance } from './missing.js';
 import type {
@@ -125,6 +133,8 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   private readonly bulkCursor: BulkCursor;
   private readonly questions = new Allowance();
   private readonly pointer = new FlowPointer();
+  private readonly outbox: ExpectationOutbox;
+  private readonly master = new FlowScratch();
 
   /** Number of the next message; the time of day once the first one is sent. */
   private nextSequence = 0;
@@ -155,6 +165,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     this.peers = new Peers(options.ackWindowSize, options.resendQueueSize);
     this.flight = new FlightWindow(options.resendQueueSize);
     this.bulkCursor = new BulkCursor(table);
+    this.outbox = new ExpectationOutbox(context.expectations ?? null, options.resendQueueSize, () => this.overflowed());
     this.nowMs = clock.monotonicMs();
     this.lastTransmissionMs = this.nowMs;
     this.nextRetryMs = this.nowMs + RETRY_MS;
@@ -185,10 +196,19 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     this.bulkCursor.stop();
   }
 
+  enqueueExpectation(entry: ExpectationEntry): void {
+    this.outbox.enqueue(entry);
+  }
+
+  forgetExpectations(): void {
+    this.outbox.clear();
+  }
+
   // --- requests
 
   bulk(): void {
     this.bulkCursor.start();
+    this.outbox.bulk();
   }
 
   requestResync(): void {
@@ -201,8 +221,9 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   transmit(): boolean {
     this.sendControls();
     const more = this.sendFlows();
+    const moreExpectations = this.sendExpectations();
     this.flush();
-    return more;
+    return more || moreExpectations;
   }
 
   private sendControls(): void {
@@ -237,6 +258,40 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     const at = sink.reserve();
     sink.commit(encodeFlow(sink.out, at, TYPE_OF_STATE[state]!, this.takeHello(), sequence, pointer, encode));
     this.resendQueue.addFlow(row, sequence);
+  }
+
+  /** Each expectation goes out behind its master, those of a bulk behind all flows. */
+  private sendExpectations(): boolean {
+    const { outbox, resendQueue, flight } = this;
+    if (outbox.idle) return false;
+    if (!this.bulkCursor.active) outbox.feedBulk();
+    const live = this.peers.live > 0 ? flight.live : Number.POSITIVE_INFINITY;
+    for (let left = TURN_FLOWS; left > 0; left--) {
+      if (outbox.waiting === 0) return false;
+      if (resendQueue.entries + outbox.unacknowledged >= live) {
+        flight.stall(this.context.clock.monotonicMs());
+        return false;
+      }
+      const entry = outbox.shift();
+      if (entry !== undefined) this.sendExpectation(entry);
+    }
+    return outbox.waiting > 0;
+  }
+
+  private sendExpectation(entry: ExpectationEntry): void {
+    const { sink, encode, table } = this.context;
+    const { expectation, state } = entry;
+    fillMaster(this.master, expectation);
+    const master = table.find(this.master);
+    if (master !== NO_ROW && this.queueOf(master) === QUEUE_TRANSMIT) {
+      this.transmitQueue.remove(master);
+      this.sendFlow(master);
+    }
+    const sequence = this.takeSequence();
+    const type = EXPECTATION_TYPES[state];
+    const at = sink.reserve();
+    sink.commit(encodeExpectation(sink.out, at, type, this.takeHello(), sequence, expectation, encode.timeout));
+    this.outbox.markSent(entry, sequence);
   }
 
   private sendControl(message: ControlMessage): void {
@@ -356,7 +411,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
       // Alone, it is waited for: it may come back and ask for what it missed.
       if (this.peers.live === 0) continue;
       peer.forgiven = true;
-      this.resendQueue.forgive(peer.bit, this.peers.required);
+      this.forgive(peer);
     }
   }
 
@@ -375,13 +430,17 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     const before = this.retryBefore;
     this.retryBefore = this.retryBeforeNext;
     this.retryBeforeNext = this.begun ? this.nextSequence : null;
-    if (before !== null) this.resendQueue.retryPassed(before, this.peers.passed(), RETRY_BUDGET);
+    if (before === null) return;
+    const passed = this.peers.passed();
+    this.resendQueue.retryPassed(before, passed, RETRY_BUDGET);
+    this.outbox.retryPassed(before, passed);
   }
 
   /** On a link shared by several, goes on at another number when a peer's stream is near ours. */
   private separate(): void {
     if (!this.begun || !this.peers.several || !this.peers.all.some((peer) => this.isNear(peer))) return;
     this.resendQueue.retryAll();
+    this.outbox.retryAll();
     this.nextSequence = sequencePlus(
       this.nextSequence,
       4 * LEAST_SEPARATION + Math.floor(this.context.random() * 2 ** 30),
@@ -427,6 +486,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   private meet(number: number, sequence: number | null): Peer {
     const peer = this.peers.meet(number, sequence, this.nowMs);
     this.resendQueue.unmark(peer.bit);
+    this.outbox.unmark(peer.bit);
     return peer;
   }
 
@@ -536,10 +596,16 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     peer.greetingTo = sequence;
     peer.greetingMs = this.nowMs;
     if (!knowsUs) {
-      this.resendQueue.forgive(peer.bit, this.peers.required);
+      this.forgive(peer);
       if (this.peers.live <= 1) this.shortOf = false;
     }
     if (known) this.context.peerStarted?.(peer.number);
+  }
+
+  /** Nothing waits for this peer any more. */
+  private forgive(peer: Peer): void {
+    this.resendQueue.forgive(peer.bit, this.peers.required);
+    this.outbox.forgive(peer.bit, this.peers.required);
   }
 
   private known(peer: Peer): void {
@@ -553,13 +619,18 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     else if ((flags & FLAG_ACK) !== 0) {
       this.flight.acknowledged(sequenceDistance(from, to) + 1);
       // Its first ACK begins with the first of our messages that it received: it has missed those before.
-      if (peer.passed === null) this.resendQueue.retryBefore(from);
+      if (peer.passed === null) {
+        this.resendQueue.retryBefore(from);
+        this.outbox.retryBefore(from);
+      }
       peer.pass(to);
       this.resendQueue.acknowledge(from, to, peer.bit, this.peers.required);
+      this.outbox.acknowledge(from, to, peer.bit, this.peers.required);
       this.makeUp();
     } else {
       this.flight.missed();
       this.resendQueue.missed(from, to);
+      this.outbox.missed(from, to);
       this.makeUp();
     }
   }
@@ -602,7 +673,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   }
 
   visitUnacknowledged(visitor: UnacknowledgedVisitor): void {
-    this.resendQueue.visit(visitor);
+    this.outbox.visitAmong(visitor, (joined) => this.resendQueue.visit(joined));
   }
 
   controlMessages(): number {
@@ -610,14 +681,15 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   }
 
   queues(): QueueStatistics[] {
-    const { transmitQueue, controlQueue, resendQueue } = this;
+    const { transmitQueue, controlQueue, resendQueue, outbox } = this;
+    const unsent = transmitQueue.length + controlQueue.length + outbox.waiting;
     return [
-      { name: 'txqueue', length: transmitQueue.length + controlQueue.length, maximum: UNLIMITED, overflows: 0 },
+      { name: 'txqueue', length: unsent, maximum: UNLIMITED, overflows: 0 },
       {
         name: 'rsqueue',
-        length: resendQueue.length,
+        length: resendQueue.length + outbox.unacknowledged,
         maximum: resendQueue.capacity,
-        overflows: resendQueue.overflows,
+        overflows: resendQueue.overflows + outbox.overflows,
       },
     ];
   }
@@ -638,6 +710,8 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   }
 }
 
+/** What the message of an entry in this state is called. */
+const EXPECTATION_TYPES = { new: EXPECTATION_NEW, alive: EXPECTATION_UPDATE, dead: EXPECTATION_DESTROY } as const;
 /** Index = entry state (layout.ts): what its message is called. */
 const TYPE_OF_STATE = new Uint8Array([FLOW_NEW, FLOW_NEW, FLOW_UPDATE, FLOW_DESTROY]);
 TYPE_OF_STATE[STATE_DEAD] = FLOW_DESTROY;

@@ -1,10 +1,12 @@
 import type { Clock } from '../base/clock.js';
 import type { Logger } from '../base/logger.js';
 import type { Views } from '../base/views.js';
+import type { ExpectationEntry } from '../cache/expectation-entry.js';
 import type { FlowScratch } from '../flow/scratch.js';
 import type { FlowRow, FlowTable } from '../flow/table.js';
 import type { MessageCounters } from '../wire/counters.js';
 import type { EncodeOptions } from '../wire/encode.js';
+import type { ExpectationSource } from './expectation-outbox.js';
 
 /** Where messages go: the part of a Channel that a mode uses. */
 export interface SyncSink {
@@ -47,6 +49,8 @@ export interface SyncContext {
   /** True on a multicast link, which more than two nodes may share. Else all that arrives is from the one peer. */
   readonly sharedLink: boolean;
   readonly external: ExternalReceiver;
+  /** The internal cache's expectations; absent when they are not replicated. */
+  readonly expectations?: ExpectationSource;
   /** A number in [0, 1). */
   random(): number;
   /** The dead entry is of no more use to the mode: its DESTROY has arrived, or nobody is left to be told. */
@@ -100,6 +104,10 @@ export interface SyncMode {
   hold?(row: FlowRow): void;
   /** The entry is about to leave the table though nobody released it. */
   forget(row: FlowRow): void;
+  /** The same as `enqueue` for an expectation; a mode without it does not replicate them. */
+  enqueueExpectation?(entry: ExpectationEntry): void;
+  /** The cache of expectations is about to be emptied. */
+  forgetExpectations?(): void;
   /** The table is about to be emptied. */
   forgetAll(): void;
   /** A datagram, or the complete messages of a stream, of `length` bytes at byte offset `at`. */

@@ -1,0 +1,145 @@
+import type { Clock } from '../base/clock.js';
+import type { Logger } from '../base/logger.js';
+import type { Scheduler } from '../base/scheduler.js';
+import type { Expectation } from '../flow/expectation.js';
+import { expectationLine } from '../flow/expectation-format.js';
+import { type CommitResult, EXPIRED_TIMEOUT, SLICE_MS, secondsText } from './commit.js';
+import type { ExpectationEntry } from './expectation-entry.js';
+
+/** The kernel as the commit of expectations sees it; see CommitKernel. */
+export interface ExpectationKernel {
+  /** Requests that still fit into the batch. */
+  readonly room: number;
+  /**
+   * Adds "create this expectation, which must not exist yet". `tag` comes back with a failure.
+   *
+   * @param setup with class, NAT and function (ExpectationRequestOptions)
+   */
+  createExpectation(expectation: Expectation, timeoutSeconds: number, setup: boolean, tag: number): void;
+  /** Adds "delete this expectation"; the kernel not having it is no failure. */
+  deleteExpectation(expectation: Expectation, timeoutSeconds: number): void;
+  submit(failed: (tag: number, errno: number) => void): void;
+  errorText(errno: number): string;
+}
+
+export interface ExpectationCommitContext {
+  /** The external cache at the moment the commit begins. */
+  readonly entries: readonly ExpectationEntry[];
+  readonly kernel: ExpectationKernel;
+  readonly clock: Clock;
+  readonly scheduler: Scheduler;
+  readonly log: Logger;
+  /** CommitTimeout in seconds; null: the replicated timeout less its age. */
+  readonly commitTimeout: number | null;
+}
+
+// asm-generic/errno-base.h and errno.h
+const EEXIST = 17;
+const EINVAL = 22;
+const EOPNOTSUPP = 95;
+
+/** Error lines before the rest is only counted. */
+const LOGGED_FAILURES = 20;
+
+/** How an entry is tried, in this order as far as the kernel's refusals lead. */
+type Attempt = 'create' | 'recreate' | 'plain';
+
+/**
+ * Gives the external cache's expectations to the kernel, behind their masters. One that exists already is deleted and
+ * created once more, as with flows. What sets the expected connection up (class, NAT, function) goes along; a kernel
+ * that knows no such function (its NAT helper is not loaded, EINVAL) or no NAT (EOPNOTSUPP) gets the expectation
+ * without, as the original sends it.
+ */
+export class ExpectationCommit {
+  private readonly result: CommitResult = { committed: 0, failed: 0, milliseconds: 0 };
+  private readonly startMs: number;
+  private next = 0;
+
+  constructor(
+    private readonly context: ExpectationCommitContext,
+    private readonly done: (result: CommitResult) => void,
+  ) {
+    this.startMs = context.clock.monotonicMs();
+  }
+
+  /** Does the first slice at once and goes on by itself. */
+  run(): void {
+    const { clock, scheduler, entries } = this.context;
+    const sliceEnd = clock.monotonicMs() + SLICE_MS;
+    while (this.next < entries.length) {
+      this.batch();
+      if (clock.monotonicMs() >= sliceEnd) {
+        scheduler.soon(() => this.run());
+        return;
+      }
+    }
+    this.finish();
+  }
+
+  private batch(): void {
+    const first = this.next;
+    this.next = Math.min(this.context.entries.length, first + this.context.kernel.room);
+    const tags = Array.from({ length: this.next - first }, (_, index) => first + index);
+    const created = this.attempt(tags, 'create');
+    const existing = created.filter(([, errno]) => errno === EEXIST).map(([tag]) => tag);
+    const open = [...created.filter(([, errno]) => errno !== EEXIST), ...this.inTurns(existing, 'recreate')];
+    const unknown = open.filter(([tag, errno]) => this.canDoWithout(tag, errno)).map(([tag]) => tag);
+    const rest = open.filter(([tag, errno]) => !this.canDoWithout(tag, errno));
+    const refused = [...rest, ...this.inTurns(unknown, 'plain')];
+    for (const [tag, errno] of refused) this.refused(tag, errno);
+    this.result.committed += tags.length - refused.length;
+  }
+
+  /** Two requests an entry may be more than fits into a batch. */
+  private inTurns(tags: readonly number[], attempt: Attempt): [tag: number, errno: number][] {
+    const each = Math.max(1, Math.floor(this.context.kernel.room / 2));
+    const refused: [number, number][] = [];
+    for (let at = 0; at < tags.length; at += each) refused.push(...this.attempt(tags.slice(at, at + each), attempt));
+    return refused;
+  }
+
+  private attempt(tags: readonly number[], attempt: Attempt): [tag: number, errno: number][] {
+    const { kernel, entries } = this.context;
+    const refused: [number, number][] = [];
+    for (const tag of tags) {
+      const entry = entries[tag]!;
+      const timeout = this.timeoutOf(entry);
+      if (attempt === 'recreate') kernel.deleteExpectation(entry.expectation, timeout);
+      kernel.createExpectation(entry.expectation, timeout, attempt !== 'plain', tag);
+    }
+    kernel.submit((tag, errno) => refused.push([tag, errno]));
+    return refused;
+  }
+
+  private canDoWithout(tag: number, errno: number): boolean {
+    if (errno !== EINVAL && errno !== EOPNOTSUPP) return false;
+    const { class: policy, nat, functionName } = this.context.entries[tag]!.expectation;
+    return (policy ?? 0) !== 0 || nat !== null || functionName !== '';
+  }
+
+  private timeoutOf({ expectation, updatedSeconds }: ExpectationEntry): number {
+    const { commitTimeout, clock } = this.context;
+    if (commitTimeout !== null) return commitTimeout;
+    if (expectation.timeout === null) return EXPIRED_TIMEOUT;
+    const left = expectation.timeout - (Math.floor(clock.monotonicMs() / 1000) - updatedSeconds);
+    return left < 0 ? EXPIRED_TIMEOUT : left;
+  }
+
+  private refused(tag: number, errno: number): void {
+    this.result.failed++;
+    if (this.result.failed > LOGGED_FAILURES) return;
+    const { log, kernel, entries } = this.context;
+    log.error(`commit-create: ${kernel.errorText(errno)}`);
+    log.raw(expectationLine(entries[tag]!.expectation, { timeout: true }));
+  }
+
+  private finish(): void {
+    const { log, clock } = this.context;
+    const { committed, failed } = this.result;
+    this.result.milliseconds = clock.monotonicMs() - this.startMs;
+    log.notice(`Committed ${committed} new expectations`);
+    if (failed > 0) log.notice(`${failed} expectations can't be committed`);
+    log.notice(`commit has taken ${secondsText(this.result.milliseconds)} seconds`);
+    this.done(this.result);
+  }
+}
