@@ -487,6 +487,8 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     const peer = this.peers.meet(number, sequence, this.nowMs);
     this.resendQueue.unmark(peer.bit);
     this.outbox.unmark(peer.bit);
+    // It runs already, and where it was we were not heard, nor our HELLO, which another node may have answered.
+    if (this.context.sharedLink && sequence !== null && !peer.tracker.started) this.sayHello = true;
     return peer;
   }
 

@@ -3,7 +3,7 @@ import { type Outcome, playSchedule } from './ftfw-schedule.js';
 
 /** SIMULATION_SEED=n plays that schedule alone; SIMULATION_RUNS=n plays so many. */
 const SEED = process.env.SIMULATION_SEED;
-const RUNS = Number(process.env.SIMULATION_RUNS ?? 2000);
+const RUNS = Number(process.env.SIMULATION_RUNS ?? 1000);
 const FIRST_SEED = 1;
 
 function report(outcome: Outcome): string {
