@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks';
+import { BurstPace, REST_MS } from '../base/burst.js';
 import { Views } from '../base/views.js';
 import { POLL_READABLE } from '../native/constants.js';
 import { Poll, receiveBatch } from '../native/index.js';
@@ -7,6 +9,13 @@ import { SOURCE_WORDS, SourceTable, STRANGER } from './sources.js';
 
 /** Datagrams per turn of the event loop; then kernel events, timers and control requests have theirs. */
 const BATCH = 256;
+/**
+ * Datagrams per millisecond from which they are let gather: a sender that is busy sends packets of one flow each, and
+ * waking up for every one costs more than its flow.
+ */
+const GATHER_FROM = 8;
+/** What a full datagram of an Ethernet takes of the socket's buffer, the kernel's own bookkeeping included. */
+const DATAGRAM_MEMORY_BYTES = 4096;
 /** Slots are at least this long, so that a peer whose interface has a somewhat larger MTU is heard. */
 const SHORTEST_SLOT = 2048;
 /** No UDP datagram is longer (RFC 768: 16-bit length). */
@@ -22,6 +31,8 @@ export class DatagramReceiver {
   private slotBytes = 0;
   private fd = -1;
   private poll: Poll | null = null;
+  private pace = new BurstPace(GATHER_FROM, 0);
+  private restTimer: NodeJS.Timeout | null = null;
 
   constructor(
     private readonly statistics: ChannelStatistics,
@@ -31,9 +42,11 @@ export class DatagramReceiver {
   /**
    * @param fd stays the caller's, to be closed after `close`
    * @param mtu of the interface: what a slot must hold
+   * @param bufferBytes size of the socket's buffer
    */
-  open(fd: number, mtu: number, sources: SourceTable): void {
+  open(fd: number, mtu: number, bufferBytes: number, sources: SourceTable): void {
     this.adapt(mtu);
+    this.pace = new BurstPace(GATHER_FROM, bufferBytes / 2 / DATAGRAM_MEMORY_BYTES);
     this.table = sources;
     this.fd = fd;
     this.poll = new Poll(fd, () => this.receive());
@@ -49,6 +62,8 @@ export class DatagramReceiver {
   }
 
   close(): void {
+    if (this.restTimer !== null) clearTimeout(this.restTimer);
+    this.restTimer = null;
     this.poll?.close();
     this.poll = null;
     this.fd = -1;
@@ -72,6 +87,19 @@ export class DatagramReceiver {
       if (this.fd < 0) return;
     }
     if (count > 0) this.receiver.onBatchEnd();
+    if (count < BATCH && this.pace.rest(count, performance.now())) this.rest();
+  }
+
+  /** Datagrams gather in the socket for a moment. */
+  private rest(): void {
+    this.poll?.stop();
+    this.restTimer = setTimeout(() => this.resume(), REST_MS);
+  }
+
+  private resume(): void {
+    this.restTimer = null;
+    this.receive();
+    if (this.restTimer === null) this.poll?.start(POLL_READABLE);
   }
 
   private hand(views: Views, at: number, length: number, source: number): void {

@@ -109,7 +109,7 @@ export abstract class DatagramChannel implements Channel {
     const sending = this.openSender(index);
     const receiving = this.openReceiver(index);
     this.sender.open(sending, endpoint(peerAddress, port, index), mtu - HEADER_BYTES);
-    this.receiver.open(receiving, mtu, this.expectedSources(index));
+    this.receiver.open(receiving, mtu, this.receiveBuffer, this.expectedSources(index));
   }
 
   private openSender(index: number): number {

@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks';
+import { BurstPace, REST_MS } from '../base/burst.js';
 import type { Logger } from '../base/logger.js';
 import { Views } from '../base/views.js';
 import type { FilterSets } from '../flow/filter.js';
@@ -16,6 +18,13 @@ export const EVENT_GROUPS_FLOW = 0x07;
 const SLOT_BYTES = 2048;
 /** Most events one recvmmsg fetches: beyond some hundred the cost of the crossing no longer shows. */
 const MAX_SLOTS = 256;
+
+/** Events per millisecond from which the source lets them gather: three times of what is answered within 0.5 ms. */
+const GATHER_FROM = 64;
+/** In a burst a turn handles what gathered at once, so that packets leave full: at most so many iteration limits. */
+const BURST_FACTOR = 8;
+/** What an event takes of the socket's buffer, the kernel's own bookkeeping included. */
+const EVENT_MEMORY_BYTES = 2048;
 
 export interface EventSourceOptions {
   /** EventIterationLimit: most events handled before other work gets a turn. */
@@ -51,6 +60,9 @@ export class EventSource {
   private readonly views: Views;
   private readonly lengths: Int32Array;
   private readonly slots: number;
+  private readonly pace: BurstPace;
+  private started = false;
+  private restTimer: NodeJS.Timeout | null = null;
   private warnedFull = false;
 
   constructor(
@@ -72,6 +84,7 @@ export class EventSource {
       log.notice('reliable ctnetlink event delivery is ENABLED.');
     }
     this.configureBuffer();
+    this.pace = new BurstPace(GATHER_FROM, this.bufferSize / 2 / EVENT_MEMORY_BYTES);
   }
 
   /** Receive buffer in bytes as the kernel reports it. */
@@ -81,15 +94,20 @@ export class EventSource {
 
   /** From now on events are handed over. Before, they wait in the socket. */
   start(): void {
+    this.started = true;
     this.poll.start(POLL_READABLE);
   }
 
   /** Events wait in the socket until `start`. */
   pause(): void {
+    this.started = false;
     this.poll.stop();
+    if (this.restTimer !== null) clearTimeout(this.restTimer);
+    this.restTimer = null;
   }
 
   close(): void {
+    this.pause();
     this.poll.close();
     this.socket.close();
   }
@@ -103,19 +121,40 @@ export class EventSource {
   }
 
   private turn(): void {
-    let left = this.options.iterationLimit;
-    while (left > 0) {
-      const wanted = Math.min(left, this.slots);
-      const received = native.receiveBatch(this.socket.fd, this.views.buffer, SLOT_BYTES, wanted, this.lengths, null);
-      if (received < 0) {
-        this.failed(-received);
-        break;
-      }
-      for (let slot = 0; slot < received; slot++) this.handOver(slot);
-      if (received < wanted) break;
-      left -= received;
+    const limit = this.options.iterationLimit * (this.pace.busy ? BURST_FACTOR : 1);
+    let handled = 0;
+    let more = true;
+    while (more && handled < limit) {
+      const received = this.batch(Math.min(limit - handled, this.slots));
+      handled += Math.abs(received);
+      more = received > 0;
     }
     this.events.onTurnEnd();
+    if (!more && this.pace.rest(handled, performance.now())) this.rest();
+  }
+
+  /** Reads and hands over at most `wanted` events. @returns how many, negative (or zero) when no more wait */
+  private batch(wanted: number): number {
+    const received = native.receiveBatch(this.socket.fd, this.views.buffer, SLOT_BYTES, wanted, this.lengths, null);
+    if (received < 0) {
+      this.failed(-received);
+      return 0;
+    }
+    for (let slot = 0; slot < received; slot++) this.handOver(slot);
+    return received < wanted ? -received : received;
+  }
+
+  /** Events gather in the socket for a moment. */
+  private rest(): void {
+    if (!this.started) return;
+    this.poll.stop();
+    this.restTimer = setTimeout(() => this.resume(), REST_MS);
+  }
+
+  private resume(): void {
+    this.restTimer = null;
+    this.turn();
+    if (this.started && this.restTimer === null) this.poll.start(POLL_READABLE);
   }
 
   private handOver(slot: number): void {
