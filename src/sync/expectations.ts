@@ -1,0 +1,175 @@
+import type { Clock } from '../base/clock.js';
+import type { Logger } from '../base/logger.js';
+import type { Scheduler, Timer } from '../base/scheduler.js';
+import type { Views } from '../base/views.js';
+import { ExpectationCommit, type ExpectationKernel } from '../cache/expectation-commit.js';
+import type { ExternalExpectations } from '../cache/expectation-external.js';
+import type { InternalExpectations } from '../cache/expectation-internal.js';
+import type { DumpEvents } from '../kernel/dump.js';
+import type { KernelCounters } from '../kernel/statistics.js';
+import { NFNL_SUBSYS_CTNETLINK_EXP } from '../netlink/constants.js';
+import { decodeKernelExpectation } from '../netlink/expectation-decode.js';
+import {
+  EVENT_DESTROY,
+  EVENT_NEW,
+  EVENT_UPDATE,
+  eventOf,
+  flagsOf,
+  lengthOf,
+  subsystemOf,
+  typeOf,
+} from '../netlink/message.js';
+import { decodeExpectation } from '../wire/expectation.js';
+import type { Dump, ResyncKind } from './resync.js';
+
+/** Requests about expectations through the socket whose events are our own. */
+export interface OwnExpectationKernel extends ExpectationKernel {
+  /** Adds "delete all expectations". */
+  flushExpectations(tag: number): void;
+}
+
+export interface ExpectationSyncContext {
+  readonly internal: InternalExpectations;
+  readonly external: ExternalExpectations;
+  readonly kernel: OwnExpectationKernel;
+  readonly clock: Clock;
+  readonly scheduler: Scheduler;
+  readonly log: Logger;
+  /** CommitTimeout in seconds; null: expectations keep what is left of their own. */
+  readonly commitTimeout: number | null;
+  /** A dump of the kernel's expectations. */
+  openDump(events: DumpEvents): Dump;
+}
+
+/** Interrupted dumps in a row before the result is taken as it is. */
+const MOST_RESTARTS = 10;
+/** How often expectations look for their masters when no input brings them. */
+const RETRY_MS = 1000;
+
+/**
+ * ExpectationSync: the part of the engine that is about expectations. The engine hands it events, messages and
+ * requests, always behind those about flows, since an expectation is nothing without its master.
+ */
+export class ExpectationSync {
+  private dump: Dump | null = null;
+  private waitTimer: Timer | null = null;
+  /** Resyncs one after the other. */
+  private lastResync: Promise<unknown> = Promise.resolve();
+  private closed = false;
+
+  constructor(private readonly context: ExpectationSyncContext) {}
+
+  get internal(): InternalExpectations {
+    return this.context.internal;
+  }
+
+  get external(): ExternalExpectations {
+    return this.context.external;
+  }
+
+  close(): void {
+    this.closed = true;
+    this.waitTimer?.cancel();
+    this.dump?.close();
+  }
+
+  /**
+   * A kernel event of the expectations' subsystem.
+   *
+   * @param own our own commit caused it
+   * @returns false when it is unknown or malformed
+   */
+  event(views: Views, at: number, own: boolean): boolean {
+    const expectation = decodeKernelExpectation(views, at, at + lengthOf(views, at));
+    if (expectation === null) return false;
+    const { internal } = this.context;
+    switch (eventOf(typeOf(views, at), flagsOf(views, at))) {
+      case EVENT_NEW:
+        internal.onNew(expectation, own);
+        return true;
+      case EVENT_UPDATE:
+        internal.onUpdate(expectation, own);
+        return true;
+      case EVENT_DESTROY:
+        internal.onDestroy(expectation, own);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /** Input was handled: masters may have come. @param transmit called when some did later, without input */
+  onTurnEnd(transmit: () => void): void {
+    const { internal, scheduler } = this.context;
+    if (!internal.hasWaiting) return;
+    internal.retryWaiting();
+    if (!internal.hasWaiting || this.waitTimer !== null) return;
+    this.waitTimer = scheduler.after(RETRY_MS, () => {
+      this.waitTimer = null;
+      this.onTurnEnd(transmit);
+      transmit();
+    });
+  }
+
+  /** A peer's message of types 3 to 5. @returns false when it is malformed */
+  applyMessage(type: number, views: Views, at: number, end: number): boolean {
+    const expectation = decodeExpectation(views, at, end);
+    if (expectation === null) return false;
+    this.context.external.apply(type, expectation);
+    return true;
+  }
+
+  /** Fills the internal cache from the kernel. Resolves with what went wrong, or null. */
+  resync(kind: ResyncKind, counters: KernelCounters): Promise<Error | null> {
+    const resync = this.lastResync.then(() => this.read(kind, counters));
+    this.lastResync = resync;
+    return resync;
+  }
+
+  private read(kind: ResyncKind, counters: KernelCounters): Promise<Error | null> {
+    const { internal } = this.context;
+    let restarts = 0;
+    internal.beginDump();
+    return new Promise((resolve) => {
+      const end = (complete: boolean, error: Error | null) => {
+        this.dump = null;
+        internal.endDump(complete && kind.purge);
+        resolve(error);
+      };
+      const open = () => {
+        if (this.closed) return end(false, null);
+        this.dump = this.context.openDump({
+          onEntry: (views, at, to) => this.entry(views, at, to, kind.send, counters),
+          onInterrupted: () => (++restarts > MOST_RESTARTS ? end(false, null) : open()),
+          onDone: () => end(true, null),
+          onError: (error) => end(false, error),
+        });
+        this.dump.start();
+      };
+      open();
+    });
+  }
+
+  private entry(views: Views, at: number, end: number, send: boolean, counters: KernelCounters): void {
+    const mine = subsystemOf(typeOf(views, at)) === NFNL_SUBSYS_CTNETLINK_EXP;
+    const expectation = mine ? decodeKernelExpectation(views, at, end) : null;
+    if (expectation === null) counters.dumpUnknown++;
+    else this.context.internal.onDumped(expectation, send);
+  }
+
+  /** Gives the external cache's expectations to the kernel. */
+  commit(): Promise<void> {
+    const { external, kernel, clock, scheduler, log, commitTimeout } = this.context;
+    const entries = [...external.entries.values()];
+    return new Promise((resolve) => {
+      new ExpectationCommit({ entries, kernel, clock, scheduler, log, commitTimeout }, () => resolve()).run();
+    });
+  }
+
+  /** `-F expect`: the kernel forgets all expectations, like the original whatever the filter says. */
+  flushKernel(): void {
+    const { kernel, log } = this.context;
+    kernel.flushExpectations(0);
+    kernel.submit((_tag, errno) => log.error(`flush of the kernel expect table: ${kernel.errorText(errno)}`));
+  }
+}
