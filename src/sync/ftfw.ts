@@ -162,7 +162,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     this.resendQueue = new ResendQueue(table, options.resendQueueSize, this);
     this.receiver = new Receiver(this, context.external);
     // A gap wider than the peer's resend queue cannot be closed by asking, and both ends are configured alike.
-    this.peers = new Peers(options.ackWindowSize, options.resendQueueSize);
+    this.peers = new Peers(options.ackWindowSize, options.resendQueueSize, context.linkCount);
     this.flight = new FlightWindow(options.resendQueueSize);
     this.bulkCursor = new BulkCursor(table);
     this.outbox = new ExpectationOutbox(context.expectations ?? null, options.resendQueueSize, () => this.overflowed());

@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.js';
 import type { Logger } from '../base/logger.js';
 import type { Views } from '../base/views.js';
 import type { ExpectationEntry } from '../cache/expectation-entry.js';
+import type { FlowRef } from '../flow/ref.js';
 import type { FlowScratch } from '../flow/scratch.js';
 import type { FlowRow, FlowTable } from '../flow/table.js';
 import type { MessageCounters } from '../wire/counters.js';
@@ -48,6 +49,8 @@ export interface SyncContext {
   readonly encode: EncodeOptions;
   /** True on a multicast link, which more than two nodes may share. Else all that arrives is from the one peer. */
   readonly sharedLink: boolean;
+  /** Redundant links; default 1. The rest of a sender's number divided by it says on which link it was heard. */
+  readonly linkCount?: number;
   readonly external: ExternalReceiver;
   /** The internal cache's expectations; absent when they are not replicated. */
   readonly expectations?: ExpectationSource;
@@ -102,6 +105,8 @@ export interface SyncMode {
   enqueue(row: FlowRow): void;
   /** The entry came or changed, and the peers need not hear of it now: our own commit, or a dump. */
   hold?(row: FlowRow): void;
+  /** Without an internal cache: the flow's message is written at once. @param type FLOW_NEW, FLOW_UPDATE, FLOW_DESTROY */
+  send?(type: number, flow: FlowRef): void;
   /** The entry is about to leave the table though nobody released it. */
   forget(row: FlowRow): void;
   /** The same as `enqueue` for an expectation; a mode without it does not replicate them. */

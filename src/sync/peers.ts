@@ -108,6 +108,8 @@ export class Peers {
   constructor(
     private readonly windowSize: number,
     private readonly bound: number,
+    /** A sender's number modulo this is the number of the link. */
+    private readonly linkCount = 1,
   ) {}
 
   /** The peer of this number, null when it is not known. */
@@ -118,16 +120,26 @@ export class Peers {
 
   /**
    * A peer not heard of before. When its message goes on with the stream of a known peer, it is that one, now speaking
-   * through another of its links.
+   * through another of its links. Two senders on one link are two peers, however alike their numbers: nodes that start
+   * together begin with nearly the same.
    *
    * @param sequence of its first message, null when that is a HELLO
    */
   meet(number: number, sequence: number | null, nowMs: number): Peer {
-    const same = sequence === null ? undefined : this.all.find((peer) => peer.goesOnWith(sequence));
+    const same =
+      sequence === null
+        ? undefined
+        : this.all.find((peer) => this.isElsewhere(peer, number) && peer.goesOnWith(sequence));
     if (same === undefined) return this.add(number, nowMs);
     if (same.aliases.length >= MOST_LINKS) same.aliases.shift();
     same.aliases.push(number);
     return same;
+  }
+
+  /** No address of the peer is known on the link of this number. */
+  private isElsewhere(peer: Peer, number: number): boolean {
+    const link = number % this.linkCount;
+    return peer.number % this.linkCount !== link && peer.aliases.every((alias) => alias % this.linkCount !== link);
   }
 
   /** True when at least two peers live now: each has spoken since the last of them was first heard. */
