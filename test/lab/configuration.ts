@@ -8,6 +8,12 @@ const ownUserNamespace = !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/
 
 const LINK_BUFFERS = ownUserNamespace ? [] : ['SndSocketBuffer 1249280', 'RcvSocketBuffer 1249280'];
 
+/**
+ * Room for the events of the largest load a test makes at once, some 800 bytes of kernel memory each: overruns are no
+ * matter of these tests, and a busy machine would bring them about.
+ */
+const EVENT_BUFFER = ['NetlinkBufferSize 33554432', 'NetlinkBufferSizeMaxGrowth 67108864'];
+
 /** What a configuration of the lab says; everything else stays at its default. */
 export interface Settings {
   readonly mode: 'FTFW' | 'ALARM' | 'NOTRACK';
@@ -60,8 +66,7 @@ export function configurationText(settings: Settings, paths: NodePaths): string 
     `LogFile ${paths.log}`,
     `LockFile ${paths.lock}`,
     ...block('UNIX', [`Path ${paths.socket}`]),
-    'NetlinkBufferSize 2097152',
-    'NetlinkBufferSizeMaxGrowth 8388608',
+    ...EVENT_BUFFER,
     ...(settings.generalClauses ?? []),
   ];
   const sync = [
