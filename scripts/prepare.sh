@@ -12,15 +12,10 @@ if [ "$(node -p 'parseInt(process.versions.node)')" -lt 20 ]; then
   exit 1
 fi
 
-# Headers that came with this Node.js spare node-gyp the download of them.
-prefix=$(dirname "$(dirname "$(readlink -f "$(command -v node)")")")
-if [ -z "${npm_config_nodedir:-}" ] && [ -f "$prefix/include/node/node.h" ]; then
-  export npm_config_nodedir=$prefix
-fi
-
 if [ ! -d node_modules ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   echo "npm ci"
-  npm ci --no-audit --no-fund
+  # The addon is built below, with the other things; no dependency needs a script of its own.
+  npm ci --ignore-scripts --no-audit --no-fund
 fi
 
 # Whether $1 is missing or older than anything in the folders and files that follow.
@@ -32,7 +27,11 @@ outdated() {
 
 if outdated build/Release/conntrackd.node native binding.gyp; then
   echo "building the addon"
-  npm run --silent build:native
+  # Headers that came with this Node.js spare node-gyp the download of them.
+  prefix=$(dirname "$(dirname "$(readlink -f "$(command -v node)")")")
+  headers=()
+  if [ -f "$prefix/include/node/node.h" ]; then headers=("--nodedir=$prefix"); fi
+  npm run --silent build:native -- "${headers[@]}"
 fi
 stamp=dist/.built
 if outdated "$stamp" grammar src bench test/lab tsconfig.json tsconfig.build.json package.json; then
