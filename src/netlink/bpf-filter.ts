@@ -13,6 +13,7 @@ import {
   BPF_LD_W_ABS,
   BPF_LD_W_IND,
   BPF_LDX_IMM,
+  BPF_MAXINSNS,
   BPF_RET_K,
   BPF_ST,
   BPF_TAX,
@@ -66,6 +67,8 @@ const FEW = 8;
  * @returns struct sock_filter instructions; null when the sets need more than the kernel takes (BPF_MAXINSNS)
  */
 export function compileFilter(sets: FilterSets): Uint8Array | null {
+  // Each network takes an instruction at least: no need to try.
+  if ((sets.addresses?.networks.length ?? 0) > BPF_MAXINSNS) return null;
   return new FilterCompiler(sets).compile();
 }
 
@@ -184,7 +187,8 @@ class FilterCompiler {
       this.compareValues(values, targets, miss);
       return;
     }
-    const middle = values.length >>> 1;
+    // Halves of full leaves: each leaf costs a jump or two besides its comparisons.
+    const middle = Math.ceil(values.length / 2 / FEW) * FEW;
     const upper = new BpfLabel();
     program.jump(BPF_JGE_K, values[middle]!, upper);
     this.searchValues(values.slice(0, middle), targets.slice(0, middle), miss);
