@@ -17,6 +17,8 @@ const RTM_NEWADDR = 20;
 /** The kernel fills at most so much per datagram of a dump (af_netlink.c, SKB_WITH_OVERHEAD(32768)). */
 const SLOT_BYTES = 32 * 1024;
 const SLOTS = 8;
+/** Batches a turn; the socket holds fewer, so more come only while interfaces change faster than they are read. */
+const MOST_RECEIVES = 64;
 
 /** What an interface is. Gone: index and flags are 0. */
 export interface LinkState {
@@ -49,6 +51,8 @@ export class LinkWatch {
   /** Indices that a dump under way has not named yet; null while there is none. */
   private unseen: Set<number> | null = null;
   private closed = false;
+  /** The kernel had more to say than could be read. */
+  private lost = false;
 
   /** @throws SystemError when the kernel gives no NETLINK_ROUTE socket */
   constructor(
@@ -86,19 +90,26 @@ export class LinkWatch {
   }
 
   private receive(): void {
+    for (let left = MOST_RECEIVES; left > 0 && this.receiveSome(); left--);
+    // Only now, when nothing older waits: what is told from here on is the dump, and newer.
+    if (!this.lost || this.closed) return;
+    this.lost = false;
+    this.requestDump();
+  }
+
+  /** @returns whether there may be more */
+  private receiveSome(): boolean {
     const count = native.receiveBatch(this.fd, this.views.buffer, SLOT_BYTES, SLOTS, this.lengths, null);
-    if (count < 0) {
-      if (count === -ENOBUFS) this.requestDump();
-      else this.complain('recvmmsg', -count);
-      return;
-    }
+    if (count === -ENOBUFS) this.lost = true;
+    else if (count < 0) this.complain('recvmmsg', -count);
     for (let slot = 0; slot < count && !this.closed; slot++) this.hand(slot * SLOT_BYTES, this.lengths[slot]!);
+    return !this.closed && (count === SLOTS || count === -ENOBUFS);
   }
 
   private hand(start: number, length: number): void {
     // Cut off: what it said is not known, all of it is asked for.
     if (length < 0) {
-      this.requestDump();
+      this.lost = true;
       return;
     }
     const { views, message } = this;
