@@ -16,6 +16,7 @@ import { Ftfw } from '../sync/ftfw.js';
 import type { SyncMode } from '../sync/mode.js';
 import { MALFORMED_COUNTER } from '../wire/counters.js';
 import type { Daemon, DaemonContext } from './daemon.js';
+import { rehearse } from './rehearsal.js';
 import { SyncService } from './sync-service.js';
 
 /** Puts the daemon together: the one place that picks implementations. */
@@ -35,13 +36,14 @@ class SyncDaemon implements Daemon {
   private readonly flushKernel: KernelRequests;
   private events: EventSource | null = null;
   private linkWatch: LinkWatch | null = null;
+  private endRehearsal: () => void = () => {};
   private readonly line = new TextBuffer();
 
   constructor(
     private readonly config: Config,
     sync: SyncConfig,
     private readonly log: Logger,
-    context: DaemonContext,
+    private readonly context: DaemonContext,
   ) {
     const { clock, scheduler } = context;
     const { hashLimit } = config.general;
@@ -134,6 +136,7 @@ class SyncDaemon implements Daemon {
     await this.engine.populate();
     this.events?.start();
     this.engine.start();
+    this.endRehearsal = rehearse(this.context.clock, this.context.scheduler);
   }
 
   /** Null with PollSecs. */
@@ -156,6 +159,7 @@ class SyncDaemon implements Daemon {
   }
 
   async stop(): Promise<void> {
+    this.endRehearsal();
     this.linkWatch?.close();
     this.engine.close();
     this.events?.close();
