@@ -14,14 +14,14 @@ export interface Feature {
 }
 
 export const FEATURES = {
-  alarmMode: { title: 'Mode ALARM', ready: false, otherwise: 'refuse' },
-  notrackMode: { title: 'Mode NOTRACK', ready: false, otherwise: 'refuse' },
+  alarmMode: { title: 'Mode ALARM', ready: true, otherwise: 'refuse' },
+  notrackMode: { title: 'Mode NOTRACK', ready: true, otherwise: 'refuse' },
   multicast: { title: 'Multicast links', ready: true, otherwise: 'refuse' },
   tcp: { title: 'TCP links', ready: true, otherwise: 'refuse' },
   ipv6Links: { title: 'links over IPv6', ready: true, otherwise: 'refuse' },
   redundantLinks: { title: 'more than one link', ready: true, otherwise: 'ignore' },
-  directInject: { title: 'DisableExternalCache', ready: false, otherwise: 'refuse' },
-  internalBypass: { title: 'DisableInternalCache', ready: false, otherwise: 'refuse' },
+  directInject: { title: 'DisableExternalCache', ready: true, otherwise: 'refuse' },
+  internalBypass: { title: 'DisableInternalCache', ready: true, otherwise: 'refuse' },
   polling: { title: 'PollSecs', ready: true, otherwise: 'refuse' },
   filter: { title: 'Filter', ready: true, otherwise: 'refuse' },
   expectations: { title: 'ExpectationSync', ready: false, otherwise: 'ignore' },

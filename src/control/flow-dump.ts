@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.js';
 import { formatAges, formatFlowLine } from '../flow/format.js';
 import { formatFlowXml } from '../flow/format-xml.js';
-import { CREATED, STATE_DEAD } from '../flow/layout.js';
+import { CREATED, STATE_DEAD, UPDATED } from '../flow/layout.js';
 import { FlowPointer } from '../flow/ref.js';
 import { type FlowTable, NO_ROW } from '../flow/table.js';
 import { TextBuffer } from '../flow/text.js';
@@ -14,7 +14,7 @@ const LINE_ROOM = 4096;
 
 const LINE_FEED = 0x0a;
 const NOTHING_MORE = {};
-/** Only ALARM's external entries expire. */
+/** What is shown where entries do not expire. */
 const NEVER_EXPIRES = -1;
 
 /**
@@ -30,6 +30,8 @@ export class FlowDump implements ChunkSource {
     private readonly table: FlowTable,
     private readonly clock: Clock,
     private readonly xml: boolean,
+    /** Seconds after its last update at which an entry vanishes; null: never. */
+    private readonly lifetimeSeconds: number | null = null,
   ) {}
 
   next(): Uint8Array | null {
@@ -54,8 +56,15 @@ export class FlowDump implements ChunkSource {
       formatFlowXml(out, pointer, NOTHING_MORE);
     } else {
       formatFlowLine(out, pointer, NOTHING_MORE);
-      formatAges(out, NEVER_EXPIRES, nowSeconds - pointer.words[pointer.at + CREATED]!);
+      formatAges(out, this.expiresIn(nowSeconds), nowSeconds - pointer.words[pointer.at + CREATED]!);
     }
     out.byte(LINE_FEED);
+  }
+
+  /** Whole seconds that are left for sure, as the original counts: right after an update one less than the lifetime. */
+  private expiresIn(nowSeconds: number): number {
+    if (this.lifetimeSeconds === null) return NEVER_EXPIRES;
+    const { words, at } = this.pointer;
+    return Math.max(0, words[at + UPDATED]! + this.lifetimeSeconds - nowSeconds - 1);
   }
 }

@@ -1,19 +1,28 @@
 import { ConntrackdError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
+import { InternalBypass } from '../cache/bypass.js';
 import { ExternalCache } from '../cache/external.js';
+import { DirectInject } from '../cache/inject.js';
 import { InternalCache } from '../cache/internal.js';
 import { type LinkOptions, Links } from '../channel/links.js';
-import type { ChannelConfig, Config, FtfwMode, SyncConfig } from '../config/model.js';
+import type { ChannelConfig, Config, SyncConfig } from '../config/model.js';
+import { KernelListing } from '../control/kernel-listing.js';
 import { FlowFilter } from '../flow/filter.js';
 import { formatFlowLine } from '../flow/format.js';
+import type { FlowRef } from '../flow/ref.js';
+import { FlowTable } from '../flow/table.js';
 import { TextBuffer } from '../flow/text.js';
 import { TableDump } from '../kernel/dump.js';
 import { EventSource } from '../kernel/events.js';
 import { LinkWatch } from '../kernel/link-watch.js';
 import { KernelRequests } from '../kernel/requests.js';
+import { TableReader } from '../kernel/table-reader.js';
+import { Alarm } from '../sync/alarm.js';
+import { AgingExternalCache } from '../sync/alarm-external.js';
 import { SyncEngine } from '../sync/engine.js';
 import { Ftfw } from '../sync/ftfw.js';
-import type { SyncMode } from '../sync/mode.js';
+import type { SyncContext, SyncMode } from '../sync/mode.js';
+import { Notrack } from '../sync/notrack.js';
 import { MALFORMED_COUNTER } from '../wire/counters.js';
 import type { Daemon, DaemonContext } from './daemon.js';
 import { rehearse } from './rehearsal.js';
@@ -24,6 +33,8 @@ export async function compose(config: Config, log: Logger, context: DaemonContex
   if (config.sync === null) {
     throw new ConntrackdError('NO_MODE', 'the configuration has no Sync block', 'statistics mode is not available');
   }
+  if (withoutInternal(config.sync)) log.notice('disabling internal cache');
+  if (withoutExternal(config.sync)) log.notice('disabling external cache');
   return new SyncDaemon(config, config.sync, log, context);
 }
 
@@ -34,6 +45,8 @@ class SyncDaemon implements Daemon {
   private readonly links: Links;
   private readonly commitKernel: KernelRequests;
   private readonly flushKernel: KernelRequests;
+  private readonly injectKernel: KernelRequests | null;
+  private readonly filter: FlowFilter | null;
   private events: EventSource | null = null;
   private linkWatch: LinkWatch | null = null;
   private endRehearsal: () => void = () => {};
@@ -48,8 +61,17 @@ class SyncDaemon implements Daemon {
     const { clock, scheduler } = context;
     const { hashLimit } = config.general;
     const { tcpWindowTracking } = sync.options;
-    const internal = new InternalCache(hashLimit, clock, { changed: (row) => mode.enqueue(row) });
-    const external = new ExternalCache(hashLimit, clock);
+    const settings = sync.mode;
+    this.filter = config.general.filter && new FlowFilter(config.general.filter);
+    this.injectKernel = withoutExternal(sync) ? new KernelRequests(tcpWindowTracking) : null;
+    const internal = withoutInternal(sync)
+      ? new InternalBypass((type, flow) => mode.send?.(type, flow))
+      : new InternalCache(hashLimit, clock, {
+          changed: (row) => mode.enqueue(row),
+          unsent: (row) => mode.hold?.(row),
+          leaving: (row) => mode.forget(row),
+        });
+    const external = this.makeExternal(sync, context);
     this.links = new Links(linksOf(sync), {
       receiver: {
         onDatagram: (views, at, length, source) => this.engine.onDatagram(views, at, length, source),
@@ -63,25 +85,24 @@ class SyncDaemon implements Daemon {
       nowMs: () => clock.monotonicMs(),
       random: Math.random,
     });
-    const mode: SyncMode = new Ftfw(
-      {
-        table: internal.table,
-        sink: this.links,
-        clock,
-        logger: log,
-        encode: { timeout: sync.commitTimeout === null, windowTracking: tcpWindowTracking },
-        sharedLink: this.links.kind === 'multicast',
-        external: {
-          apply: (type, flow, peer) => {
-            external.apply(type, flow, peer);
-            return true;
-          },
+    const mode = this.makeMode(sync, external, {
+      table: internal instanceof InternalCache ? internal.table : new FlowTable({ limit: 1 }),
+      sink: this.links,
+      clock,
+      logger: log,
+      encode: { timeout: sync.commitTimeout === null, windowTracking: tcpWindowTracking },
+      sharedLink: this.links.kind === 'multicast',
+      external: {
+        apply: (type, flow, peer) => {
+          external.apply(type, flow, peer);
+          return true;
         },
-        random: () => Math.random(),
-        release: (row) => internal.release(row),
       },
-      ftfwOf(sync),
-    );
+      random: () => Math.random(),
+      release: (row) => {
+        if (internal instanceof InternalCache) internal.release(row);
+      },
+    });
     this.commitKernel = new KernelRequests(tcpWindowTracking);
     this.flushKernel = new KernelRequests(tcpWindowTracking);
     this.engine = new SyncEngine({
@@ -90,7 +111,7 @@ class SyncDaemon implements Daemon {
         purgeTimeout: sync.purgeTimeout,
         overrunResync: config.general.overrunResyncSeconds,
         pollSeconds: config.general.pollSeconds,
-        startupResync: ftfwOf(sync).startupResync,
+        startupResync: settings.kind !== 'alarm' && settings.startupResync,
       },
       clock,
       scheduler,
@@ -100,13 +121,10 @@ class SyncDaemon implements Daemon {
       mode,
       commitKernel: this.commitKernel,
       flushKernel: this.flushKernel,
-      filter: config.general.filter && new FlowFilter(config.general.filter),
+      injectPort: this.injectKernel?.portId ?? null,
+      filter: this.filter,
       openDump: (events) => new TableDump(events),
-      describe: (flow) => {
-        this.line.clear();
-        formatFlowLine(this.line, flow, { timeout: true });
-        return this.line.toString();
-      },
+      describe: (flow) => this.describe(flow),
     });
     this.service = new SyncService({
       engine: this.engine,
@@ -116,8 +134,49 @@ class SyncDaemon implements Daemon {
       links: this.links,
       clock,
       eventBufferSize: () => this.events?.bufferSize ?? config.general.netlinkBufferSize ?? 0,
+      listKernel: () => new KernelListing(this.readTable()),
       requestStop: () => context.requestStop(),
     });
+  }
+
+  private makeExternal(sync: SyncConfig, { clock }: DaemonContext): ExternalCache | DirectInject {
+    const { hashLimit } = this.config.general;
+    if (this.injectKernel !== null) {
+      return new DirectInject({
+        kernel: this.injectKernel,
+        clock,
+        log: this.log,
+        describe: (flow) => this.describe(flow),
+      });
+    }
+    if (sync.mode.kind === 'alarm') return new AgingExternalCache(hashLimit, clock, sync.mode.cacheTimeout);
+    return new ExternalCache(hashLimit, clock);
+  }
+
+  private makeMode(sync: SyncConfig, external: ExternalCache | DirectInject, context: SyncContext): SyncMode {
+    const { mode } = sync;
+    switch (mode.kind) {
+      case 'ftfw':
+        return new Ftfw(context, mode);
+      case 'notrack':
+        return new Notrack(context, { kernelFlows: mode.disableInternalCache ? this.readTable() : null });
+      case 'alarm':
+        return new Alarm(context, {
+          refreshTime: mode.refreshTime,
+          expireExternal: (budget) => external instanceof AgingExternalCache && external.expire(budget),
+        });
+    }
+  }
+
+  private readTable(): TableReader {
+    return new TableReader(() => this.engine.kernel, this.filter);
+  }
+
+  /** The flow as the original prints it under an error line. */
+  private describe(flow: FlowRef): string {
+    this.line.clear();
+    formatFlowLine(this.line, flow, { timeout: true });
+    return this.line.toString();
   }
 
   async start(): Promise<void> {
@@ -166,13 +225,16 @@ class SyncDaemon implements Daemon {
     this.links.close();
     this.commitKernel.close();
     this.flushKernel.close();
+    this.injectKernel?.close();
   }
 }
 
-/** Mode and link are checked against what is implemented before the daemon is composed (grammar/features.ts). */
-function ftfwOf(sync: SyncConfig): FtfwMode {
-  if (sync.mode.kind === 'ftfw') return sync.mode;
-  throw new ConntrackdError('MODE_UNAVAILABLE', `Mode ${sync.mode.kind.toUpperCase()} is not available`);
+function withoutInternal({ mode }: SyncConfig): boolean {
+  return mode.kind === 'notrack' && mode.disableInternalCache;
+}
+
+function withoutExternal({ mode }: SyncConfig): boolean {
+  return mode.kind !== 'alarm' && mode.disableExternalCache;
 }
 
 function linksOf(sync: SyncConfig): LinkOptions[] {

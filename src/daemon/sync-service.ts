@@ -1,7 +1,9 @@
 import type { Clock } from '../base/clock.js';
 import { SystemError } from '../base/errors.js';
+import { InternalBypass } from '../cache/bypass.js';
 import type { CacheCounters } from '../cache/counters.js';
 import type { ExternalCache } from '../cache/external.js';
+import { DirectInject } from '../cache/inject.js';
 import type { InternalCache } from '../cache/internal.js';
 import { CHANNEL_NAMES, type Channel } from '../channel/channel.js';
 import type { Links, LinkView } from '../channel/links.js';
@@ -18,6 +20,7 @@ import type {
 } from '../control/statistics.js';
 import { IFF_RUNNING, IFF_UP } from '../native/constants.js';
 import { interfaceFlags } from '../native/index.js';
+import { AgingExternalCache } from '../sync/alarm-external.js';
 import type { SyncEngine } from '../sync/engine.js';
 import type { SyncMode } from '../sync/mode.js';
 import { RECEIVE_COUNTERS } from '../wire/counters.js';
@@ -25,12 +28,14 @@ import { RECEIVE_COUNTERS } from '../wire/counters.js';
 export interface SyncServiceContext {
   readonly engine: SyncEngine;
   readonly mode: SyncMode;
-  readonly internal: InternalCache;
-  readonly external: ExternalCache;
+  readonly internal: InternalCache | InternalBypass;
+  readonly external: ExternalCache | DirectInject;
   readonly links: Links;
   readonly clock: Clock;
   /** Receive buffer of the event socket in bytes. */
   eventBufferSize(): number;
+  /** The kernel's flows, which `-i` shows where there is no internal cache. */
+  listKernel(): ChunkSource;
   requestStop(): Promise<void>;
 }
 
@@ -44,11 +49,17 @@ export class SyncService implements ControlService {
   }
 
   dumpInternal(subject: 'ct' | 'expect', xml: boolean): ChunkSource | null {
-    return subject === 'ct' ? new FlowDump(this.context.internal.table, this.context.clock, xml) : null;
+    const { internal, clock } = this.context;
+    if (subject !== 'ct') return null;
+    // Of the kernel's flows the original shows no XML (spec/findings.md 38).
+    return internal instanceof InternalBypass ? this.context.listKernel() : new FlowDump(internal.table, clock, xml);
   }
 
   dumpExternal(subject: 'ct' | 'expect', xml: boolean): ChunkSource | null {
-    return subject === 'ct' ? new FlowDump(this.context.external.table, this.context.clock, xml) : null;
+    const { external, clock } = this.context;
+    if (subject !== 'ct' || external instanceof DirectInject) return null;
+    const lifetime = external instanceof AgingExternalCache ? external.cacheTimeout : null;
+    return new FlowDump(external.table, clock, xml, lifetime);
   }
 
   commit(subject: Subject): Promise<void> {
@@ -92,8 +103,12 @@ export class SyncService implements ControlService {
     return {
       uptimeSeconds: Math.floor((clock.monotonicMs() - this.startedMs) / 1000),
       stores: [
-        cacheStatistics('internal', internal.active, internal.table.size, internal.counters),
-        cacheStatistics('external', external.active, external.table.size, external.counters),
+        internal instanceof InternalBypass
+          ? { kind: 'bypass', ...internal.counters }
+          : cacheStatistics('internal', internal.active, internal.table.size, internal.counters),
+        external instanceof DirectInject
+          ? { kind: 'inject', ...external.counters }
+          : cacheStatistics('external', external.active, external.table.size, external.counters),
       ],
       expectationStores: null,
       processedBytes: internal.processedBytes,
@@ -116,7 +131,8 @@ export class SyncService implements ControlService {
     };
   }
 
-  resendQueue(): ResendQueueView {
+  resendQueue(): ResendQueueView | null {
+    if (!this.context.mode.queues().some(({ name }) => name === 'rsqueue')) return null;
     const entries: ResendEntry[] = [];
     this.context.mode.visitUnacknowledged({
       object: (sequence) => entries.push({ kind: 'object', sequence, flags: 0 }),

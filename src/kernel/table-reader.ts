@@ -38,9 +38,12 @@ export class TableReader {
   private readonly views = new Views(CHUNK_BYTES);
   private readonly scratch = new FlowScratch();
 
-  /** @param filter flows that do not pass are as if the kernel had them not; null: all pass */
+  /**
+   * @param counters where messages that are no flows are counted
+   * @param filter flows that do not pass are as if the kernel had them not; null: all pass
+   */
   constructor(
-    private readonly counters: KernelCounters,
+    private readonly counters: () => KernelCounters,
     private readonly filter: FlowFilter | null,
   ) {}
 
@@ -88,7 +91,7 @@ export class TableReader {
     const { views, scratch, filter } = this;
     const end = at + lengthOf(views, at);
     if (subsystemOf(typeOf(views, at)) !== NFNL_SUBSYS_CTNETLINK || !decodeFlow(views, at, end, scratch)) {
-      this.counters.dumpUnknown++;
+      this.counters().dumpUnknown++;
       return false;
     }
     if (filter !== null && !filter.passes(scratch)) return false;

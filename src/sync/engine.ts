@@ -3,7 +3,9 @@ import type { Logger } from '../base/logger.js';
 import type { Scheduler, Timer } from '../base/scheduler.js';
 import type { Views } from '../base/views.js';
 import { Commit, type CommitKernel } from '../cache/commit.js';
+import { InternalBypass } from '../cache/bypass.js';
 import type { ExternalCache } from '../cache/external.js';
+import { DirectInject } from '../cache/inject.js';
 import type { InternalCache } from '../cache/internal.js';
 import type { FlowFilter } from '../flow/filter.js';
 import type { FlowRef } from '../flow/ref.js';
@@ -54,10 +56,14 @@ export interface EngineContext {
   readonly clock: Clock;
   readonly scheduler: Scheduler;
   readonly log: Logger;
-  readonly internal: InternalCache;
-  readonly external: ExternalCache;
+  /** The internal cache, or what stands for it with DisableInternalCache. */
+  readonly internal: InternalCache | InternalBypass;
+  /** The external cache, or what stands for it with DisableExternalCache. */
+  readonly external: ExternalCache | DirectInject;
   readonly mode: SyncMode;
   readonly commitKernel: OwnKernel;
+  /** What the events that direct injection causes carry; null: there is none. */
+  readonly injectPort: number | null;
   readonly flushKernel: FlushKernel;
   /** Which flows are replicated; null: all. */
   readonly filter: FlowFilter | null;
@@ -80,12 +86,17 @@ export class SyncEngine implements EventSourceEvents {
   readonly kernel = new KernelCounters();
 
   private readonly scratch = new FlowScratch();
-  private readonly resync: Resync;
+  /** Null without an internal cache. */
+  private readonly resync: Resync | null;
+  private readonly inject: DirectInject | null;
   private readonly flush: KernelFlush;
   private readonly ownPort: number;
+  /** No port has the number -1. */
+  private readonly injectPort: number;
   /** Judges events; null when all pass or the kernel judges them. */
   private eventFilter: FlowFilter | null;
   private modeTimer: Timer | null = null;
+  private modeDueMs = Number.POSITIVE_INFINITY;
   private overrunTimer: Timer | null = null;
   private purgeTimer: Timer | null = null;
   private pollTimer: Timer | null = null;
@@ -95,16 +106,21 @@ export class SyncEngine implements EventSourceEvents {
   private closed = false;
 
   constructor(private readonly context: EngineContext) {
-    const { internal, scheduler, filter } = context;
+    const { internal, external, scheduler, filter } = context;
     this.eventFilter = filter;
     this.ownPort = context.commitKernel.portId;
-    this.resync = new Resync({
-      cache: internal,
-      counters: this.kernel,
-      scheduler,
-      filter,
-      openDump: (events) => context.openDump(events),
-    });
+    this.injectPort = context.injectPort ?? -1;
+    this.inject = external instanceof DirectInject ? external : null;
+    this.resync =
+      internal instanceof InternalBypass
+        ? null
+        : new Resync({
+            cache: internal,
+            counters: this.kernel,
+            scheduler,
+            filter,
+            openDump: (events) => context.openDump(events),
+          });
     this.flush = new KernelFlush({
       kernel: context.flushKernel,
       counters: this.kernel,
@@ -116,8 +132,10 @@ export class SyncEngine implements EventSourceEvents {
 
   /** Fills the internal cache from the kernel; the event source is started afterwards, its events are newer. */
   populate(): Promise<void> {
+    const { resync } = this;
+    if (resync === null) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      this.resync.request(POPULATE, (error) => (error === null ? resolve() : reject(error)));
+      resync.request(POPULATE, (error) => (error === null ? resolve() : reject(error)));
     });
   }
 
@@ -140,7 +158,7 @@ export class SyncEngine implements EventSourceEvents {
     this.overrunTimer?.cancel();
     this.purgeTimer?.cancel();
     this.pollTimer?.cancel();
-    this.resync.close();
+    this.resync?.close();
     this.flush.close();
   }
 
@@ -172,6 +190,9 @@ export class SyncEngine implements EventSourceEvents {
       return;
     }
     this.kernel.eventsReceived++;
+    const port = portIdOf(views, at);
+    // What direct injection does is the peers' doing: they know.
+    if (port === this.injectPort) return;
     const scratch = this.scratch;
     if (!decodeFlow(views, at, at + lengthOf(views, at), scratch)) {
       this.kernel.eventsUnknown++;
@@ -182,7 +203,7 @@ export class SyncEngine implements EventSourceEvents {
       this.kernel.eventsFiltered++;
       return;
     }
-    const own = portIdOf(views, at) === this.ownPort;
+    const own = port === this.ownPort;
     switch (kind) {
       case EVENT_NEW:
         this.context.internal.onNew(scratch, own);
@@ -205,9 +226,15 @@ export class SyncEngine implements EventSourceEvents {
 
   private resyncAfterOverrun(): void {
     this.overrunTimer = null;
+    const { resync } = this;
+    if (resync === null) {
+      this.context.log.notice('events were lost: sending bulk update');
+      this.sendBulk();
+      return;
+    }
     this.context.log.notice('resync with master conntrack table');
     this.kernel.resyncs++;
-    this.resync.request(AFTER_OVERRUN, (error) => {
+    resync.request(AFTER_OVERRUN, (error) => {
       if (error !== null) this.context.log.error(`resync with master conntrack table: ${error.message}`);
       this.transmit();
     });
@@ -222,9 +249,14 @@ export class SyncEngine implements EventSourceEvents {
 
   /** Not while the one before is under way: a table that takes longer to read than PollSecs is read without a pause. */
   private poll(): void {
+    const { resync } = this;
+    if (resync === null) {
+      this.sendBulk();
+      return;
+    }
     if (this.polling) return;
     this.polling = true;
-    this.resync.request(POLL, (error) => {
+    resync.request(POLL, (error) => {
       this.polling = false;
       if (error !== null) this.context.log.error(`polling the kernel conntrack table: ${error.message}`);
       this.transmit();
@@ -240,13 +272,16 @@ export class SyncEngine implements EventSourceEvents {
 
   /** The channel handed over what was there. */
   onDatagramsEnd(): void {
+    this.inject?.endTurn();
     this.transmit();
   }
 
   /** Sends what waits, a budget at a time. */
   private transmit(): void {
     if (this.closed || this.transmitting) return;
-    if (!this.context.mode.transmit()) return;
+    const more = this.context.mode.transmit();
+    this.armEarlier();
+    if (!more) return;
     this.transmitting = true;
     this.context.scheduler.soon(() => {
       this.transmitting = false;
@@ -256,22 +291,36 @@ export class SyncEngine implements EventSourceEvents {
 
   private armMode(): void {
     if (this.closed) return;
-    const wait = this.context.mode.deadlineMs() - this.context.clock.monotonicMs();
+    this.modeDueMs = this.context.mode.deadlineMs();
+    const wait = this.modeDueMs - this.context.clock.monotonicMs();
     this.modeTimer = this.context.scheduler.after(Math.max(SHORTEST_WAIT_MS, wait), () => {
+      this.modeTimer = null;
       this.context.mode.tick(this.context.clock.monotonicMs());
       this.transmit();
       this.armMode();
     });
   }
 
+  /** After input the mode may be due before its timer is. */
+  private armEarlier(): void {
+    if (this.modeTimer === null || this.context.mode.deadlineMs() >= this.modeDueMs) return;
+    this.modeTimer.cancel();
+    this.armMode();
+  }
+
   // --- requests of the control socket --------------------------------------------------------------------------
 
   /** `-R`: resolves when the internal cache agrees with the kernel. */
   resyncFromKernel(): Promise<void> {
+    const { resync } = this;
+    if (resync === null) {
+      this.context.log.notice('resync is unsupported in this mode');
+      return Promise.resolve();
+    }
     this.context.log.notice('resync with master conntrack table');
     this.kernel.resyncs++;
     return new Promise((resolve, reject) => {
-      this.resync.request(POPULATE, (error) => {
+      resync.request(POPULATE, (error) => {
         this.transmit();
         if (error === null) resolve();
         else reject(error);
@@ -281,13 +330,20 @@ export class SyncEngine implements EventSourceEvents {
 
   /** `-B`. */
   bulk(): void {
-    this.context.log.notice('sending bulk update');
+    if (!this.context.mode.resyncs) return;
+    // The original says nothing where it has no cache.
+    if (this.resync !== null) this.context.log.notice('sending bulk update');
+    this.sendBulk();
+  }
+
+  private sendBulk(): void {
     this.context.mode.bulk();
     this.transmit();
   }
 
   /** `-n`. */
   requestResync(): void {
+    if (!this.context.mode.resyncs) return;
     this.context.log.notice('resync requested');
     this.context.mode.requestResync();
     this.transmit();
@@ -300,13 +356,15 @@ export class SyncEngine implements EventSourceEvents {
       this.context.log.notice('commit already in progress, skipping');
       return Promise.resolve();
     }
-    this.committing = true;
     this.context.log.notice(text);
-    const { clock, scheduler, log, external, commitKernel, settings } = this.context;
+    if (this.context.external instanceof DirectInject) return Promise.resolve();
+    this.committing = true;
+    const { table } = this.context.external;
+    const { clock, scheduler, log, commitKernel, settings } = this.context;
     return new Promise((resolve) => {
       const commit = new Commit(
         {
-          table: external.table,
+          table,
           kernel: commitKernel,
           clock,
           scheduler,
