@@ -24,7 +24,7 @@ export const FEATURES = {
   internalBypass: { title: 'DisableInternalCache', ready: true, otherwise: 'refuse' },
   polling: { title: 'PollSecs', ready: true, otherwise: 'refuse' },
   filter: { title: 'Filter', ready: true, otherwise: 'refuse' },
-  expectations: { title: 'ExpectationSync', ready: false, otherwise: 'ignore' },
+  expectations: { title: 'ExpectationSync', ready: true, otherwise: 'ignore' },
   statistics: { title: 'statistics mode', ready: false, otherwise: 'refuse' },
   helpers: { title: 'user-space helpers', ready: false, otherwise: 'ignore' },
   systemd: { title: 'notifications to systemd', ready: false, otherwise: 'ignore' },

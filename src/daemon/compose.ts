@@ -1,16 +1,21 @@
 import { ConntrackdError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { InternalBypass } from '../cache/bypass.js';
+import { ExternalExpectations } from '../cache/expectation-external.js';
+import { InternalExpectations } from '../cache/expectation-internal.js';
 import { ExternalCache } from '../cache/external.js';
 import { DirectInject } from '../cache/inject.js';
 import { InternalCache } from '../cache/internal.js';
 import { type LinkOptions, Links } from '../channel/links.js';
 import type { ChannelConfig, Config, SyncConfig } from '../config/model.js';
 import { KernelListing } from '../control/kernel-listing.js';
+import { fillMaster } from '../flow/expectation.js';
 import { FlowFilter } from '../flow/filter.js';
 import { formatFlowLine } from '../flow/format.js';
 import type { FlowRef } from '../flow/ref.js';
-import { FlowTable } from '../flow/table.js';
+import { STATE_DEAD } from '../flow/layout.js';
+import { FlowScratch } from '../flow/scratch.js';
+import { FlowTable, NO_ROW } from '../flow/table.js';
 import { TextBuffer } from '../flow/text.js';
 import { TableDump } from '../kernel/dump.js';
 import { EventSource } from '../kernel/events.js';
@@ -19,7 +24,9 @@ import { KernelRequests } from '../kernel/requests.js';
 import { TableReader } from '../kernel/table-reader.js';
 import { Alarm } from '../sync/alarm.js';
 import { AgingExternalCache } from '../sync/alarm-external.js';
+import { encodeExpectationDumpRequest } from '../netlink/expectation-encode.js';
 import { SyncEngine } from '../sync/engine.js';
+import { ExpectationSync } from '../sync/expectations.js';
 import { Ftfw } from '../sync/ftfw.js';
 import type { SyncContext, SyncMode } from '../sync/mode.js';
 import { Notrack } from '../sync/notrack.js';
@@ -72,6 +79,11 @@ class SyncDaemon implements Daemon {
           leaving: (row) => mode.forget(row),
         });
     const external = this.makeExternal(sync, context);
+    this.commitKernel = new KernelRequests(tcpWindowTracking);
+    const expectations =
+      sync.options.expectations === null || !(internal instanceof InternalCache) || this.injectKernel !== null
+        ? null
+        : this.makeExpectations(sync, internal.table, sync.options.expectations, context, () => mode);
     this.links = new Links(linksOf(sync), {
       receiver: {
         onDatagram: (views, at, length, source) => this.engine.onDatagram(views, at, length, source),
@@ -97,13 +109,14 @@ class SyncDaemon implements Daemon {
           external.apply(type, flow, peer);
           return true;
         },
+        applyExpectation: (type, views, at, end) => expectations?.applyMessage(type, views, at, end) ?? true,
       },
+      ...(expectations && { expectations: expectations.internal }),
       random: () => Math.random(),
       release: (row) => {
         if (internal instanceof InternalCache) internal.release(row);
       },
     });
-    this.commitKernel = new KernelRequests(tcpWindowTracking);
     this.flushKernel = new KernelRequests(tcpWindowTracking);
     this.engine = new SyncEngine({
       settings: {
@@ -119,6 +132,7 @@ class SyncDaemon implements Daemon {
       internal,
       external,
       mode,
+      expectations,
       commitKernel: this.commitKernel,
       flushKernel: this.flushKernel,
       injectPort: this.injectKernel?.portId ?? null,
@@ -131,11 +145,51 @@ class SyncDaemon implements Daemon {
       mode,
       internal,
       external,
+      expectations,
       links: this.links,
       clock,
       eventBufferSize: () => this.events?.bufferSize ?? config.general.netlinkBufferSize ?? 0,
       listKernel: () => new KernelListing(this.readTable()),
       requestStop: () => context.requestStop(),
+    });
+  }
+
+  private makeExpectations(
+    sync: SyncConfig,
+    flows: FlowTable,
+    helpers: readonly string[],
+    { clock, scheduler }: DaemonContext,
+    mode: () => SyncMode,
+  ): ExpectationSync {
+    const limit = this.config.general.hashLimit;
+    const master = new FlowScratch();
+    const internal: InternalExpectations = new InternalExpectations({
+      limit,
+      helpers,
+      clock,
+      isMasterCached: (expectation) => {
+        fillMaster(master, expectation);
+        const row = flows.find(master);
+        return row !== NO_ROW && flows.state(row) !== STATE_DEAD;
+      },
+      changed: (entry) => {
+        const { enqueueExpectation } = mode();
+        if (enqueueExpectation === undefined) internal.release(entry);
+        else enqueueExpectation.call(mode(), entry);
+      },
+      ignored: () => {
+        this.engine.kernel.eventsFiltered++;
+      },
+    });
+    return new ExpectationSync({
+      internal,
+      external: new ExternalExpectations(limit, clock),
+      kernel: this.commitKernel,
+      clock,
+      scheduler,
+      log: this.log,
+      commitTimeout: sync.commitTimeout,
+      openDump: (events) => new TableDump(events, encodeExpectationDumpRequest),
     });
   }
 
@@ -210,6 +264,7 @@ class SyncDaemon implements Daemon {
       bufferSize: general.netlinkBufferSize,
       bufferMaxGrowth: general.netlinkBufferSizeMaxGrowth,
       reliable: general.eventsReliable,
+      expectations: this.config.sync?.options.expectations != null,
       filter: general.filter,
     };
     const events = new EventSource(options, this.engine, this.log);

@@ -7,6 +7,7 @@ import { DirectInject } from '../cache/inject.js';
 import type { InternalCache } from '../cache/internal.js';
 import { CHANNEL_NAMES, type Channel } from '../channel/channel.js';
 import type { Links, LinkView } from '../channel/links.js';
+import { ExpectationDump } from '../control/expectation-dump.js';
 import { FlowDump } from '../control/flow-dump.js';
 import type { ChunkSource, ControlService, ResendQueueView, Subject } from '../control/service.js';
 import type {
@@ -22,6 +23,7 @@ import { IFF_RUNNING, IFF_UP } from '../native/constants.js';
 import { interfaceFlags } from '../native/index.js';
 import { AgingExternalCache } from '../sync/alarm-external.js';
 import type { SyncEngine } from '../sync/engine.js';
+import type { ExpectationSync } from '../sync/expectations.js';
 import type { SyncMode } from '../sync/mode.js';
 import { RECEIVE_COUNTERS } from '../wire/counters.js';
 
@@ -30,6 +32,8 @@ export interface SyncServiceContext {
   readonly mode: SyncMode;
   readonly internal: InternalCache | InternalBypass;
   readonly external: ExternalCache | DirectInject;
+  /** Null: expectations are not replicated. */
+  readonly expectations: ExpectationSync | null;
   readonly links: Links;
   readonly clock: Clock;
   /** Receive buffer of the event socket in bytes. */
@@ -50,35 +54,38 @@ export class SyncService implements ControlService {
 
   dumpInternal(subject: 'ct' | 'expect', xml: boolean): ChunkSource | null {
     const { internal, clock } = this.context;
-    if (subject !== 'ct') return null;
+    if (subject !== 'ct') return this.dumpExpectations(this.context.expectations?.internal, xml);
     // Of the kernel's flows the original shows no XML (spec/findings.md 38).
     return internal instanceof InternalBypass ? this.context.listKernel() : new FlowDump(internal.table, clock, xml);
   }
 
   dumpExternal(subject: 'ct' | 'expect', xml: boolean): ChunkSource | null {
     const { external, clock } = this.context;
-    if (subject !== 'ct' || external instanceof DirectInject) return null;
+    if (subject !== 'ct') return this.dumpExpectations(this.context.expectations?.external, xml);
+    if (external instanceof DirectInject) return null;
     const lifetime = external instanceof AgingExternalCache ? external.cacheTimeout : null;
     return new FlowDump(external.table, clock, xml, lifetime);
   }
 
-  commit(subject: Subject): Promise<void> {
-    if (subject === 'expect') return Promise.resolve();
-    return this.context.engine.commit(
-      subject === 'all' ? 'committing all external caches' : 'committing conntrack cache',
-    );
+  /** Null, an empty reply, where expectations are not replicated. */
+  private dumpExpectations(cache: ExpectationCache | undefined, xml: boolean): ChunkSource | null {
+    return cache === undefined ? null : new ExpectationDump(cache.entries, this.context.clock, xml);
   }
 
-  flushCaches(which: 'internal' | 'external' | 'both'): void {
-    this.context.engine.flushCaches(which);
+  commit(subject: Subject): Promise<void> {
+    return this.context.engine.commit(subject);
+  }
+
+  flushCaches(which: 'internal' | 'external' | 'both', subject: 'ct' | 'all'): void {
+    this.context.engine.flushCaches(which, subject);
   }
 
   flushKernel(subject: Subject): void {
-    if (subject !== 'expect') this.context.engine.flushKernelTable();
+    this.context.engine.flushKernelTable(subject);
   }
 
   resync(subject: Subject): Promise<void> {
-    return subject === 'expect' ? Promise.resolve() : this.context.engine.resyncFromKernel();
+    return this.context.engine.resyncFromKernel(subject);
   }
 
   bulk(): void {
@@ -110,7 +117,7 @@ export class SyncService implements ControlService {
           ? { kind: 'inject', ...external.counters }
           : cacheStatistics('external', external.active, external.table.size, external.counters),
       ],
-      expectationStores: null,
+      expectationStores: expectationStatistics(this.context.expectations),
       processedBytes: internal.processedBytes,
       processedPackets: internal.processedPackets,
       channel: channelStatistics(links),
@@ -140,6 +147,18 @@ export class SyncService implements ControlService {
     });
     return { length: entries.length, entries };
   }
+}
+
+/** The part of a cache of expectations that is shown. */
+type ExpectationCache = ExpectationSync['internal'] | ExpectationSync['external'];
+
+function expectationStatistics(expectations: ExpectationSync | null): CacheStatistics[] | null {
+  if (expectations === null) return null;
+  const { internal, external } = expectations;
+  return [
+    cacheStatistics('internal', internal.active, internal.entries.size, internal.counters),
+    cacheStatistics('external', external.active, external.entries.size, external.counters),
+  ];
 }
 
 function cacheStatistics(

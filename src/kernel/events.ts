@@ -10,6 +10,8 @@ import { NetfilterSocket, netfilterFailure } from './socket.js';
 
 /** Groups of conntrack events, as the bits bind() takes (linux/netfilter/nfnetlink_compat.h: NF_NETLINK_CONNTRACK_*). */
 export const EVENT_GROUPS_FLOW = 0x07;
+/** The same of expectations: groups 4 to 6, new, update, destroy. */
+export const EVENT_GROUPS_EXPECTATION = 0x38;
 
 /**
  * Bytes kept for one event. The kernel's largest (IPv6, NAT, master, labels, counters, sequence adjustment, helper,
@@ -35,6 +37,8 @@ export interface EventSourceOptions {
   bufferMaxGrowth: number;
   /** NetlinkEventsReliable. */
   reliable: boolean;
+  /** ExpectationSync: events of expectations as well. */
+  expectations: boolean;
   /** Filter; null: none. From kernelspace: the kernel is asked to judge the events. */
   filter: (FilterSets & { readonly from: 'userspace' | 'kernelspace' }) | null;
 }
@@ -74,7 +78,8 @@ export class EventSource {
     this.views = new Views(this.slots * SLOT_BYTES);
     this.lengths = new Int32Array(this.slots);
     let filtersInKernel = false;
-    this.socket = new NetfilterSocket(EVENT_GROUPS_FLOW, (fd) => {
+    const groups = options.expectations ? EVENT_GROUPS_FLOW | EVENT_GROUPS_EXPECTATION : EVENT_GROUPS_FLOW;
+    this.socket = new NetfilterSocket(groups, (fd) => {
       filtersInKernel = this.attachFilter(fd);
     });
     this.filtersInKernel = filtersInKernel;

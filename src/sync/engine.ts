@@ -10,10 +10,11 @@ import type { InternalCache } from '../cache/internal.js';
 import type { FlowFilter } from '../flow/filter.js';
 import type { FlowRef } from '../flow/ref.js';
 import { FlowScratch } from '../flow/scratch.js';
+import type { FlowTable } from '../flow/table.js';
 import type { DumpEvents } from '../kernel/dump.js';
 import type { EventSourceEvents } from '../kernel/events.js';
 import { KernelCounters } from '../kernel/statistics.js';
-import { NFNL_SUBSYS_CTNETLINK } from '../netlink/constants.js';
+import { NFNL_SUBSYS_CTNETLINK, NFNL_SUBSYS_CTNETLINK_EXP } from '../netlink/constants.js';
 import { decodeFlow } from '../netlink/decode.js';
 import {
   EVENT_DESTROY,
@@ -28,9 +29,10 @@ import {
   subsystemOf,
   typeOf,
 } from '../netlink/message.js';
+import type { ExpectationSync } from './expectations.js';
 import { type FlushKernel, KernelFlush } from './kernel-flush.js';
 import type { SyncMode } from './mode.js';
-import { AFTER_OVERRUN, type Dump, POLL, POPULATE, Resync } from './resync.js';
+import { AFTER_OVERRUN, type Dump, POLL, POPULATE, Resync, type ResyncKind } from './resync.js';
 
 export interface EngineSettings {
   /** CommitTimeout in seconds; null: flows keep what is left of their own. */
@@ -61,6 +63,8 @@ export interface EngineContext {
   /** The external cache, or what stands for it with DisableExternalCache. */
   readonly external: ExternalCache | DirectInject;
   readonly mode: SyncMode;
+  /** Null: expectations are not replicated. */
+  readonly expectations: ExpectationSync | null;
   readonly commitKernel: OwnKernel;
   /** What the events that direct injection causes carry; null: there is none. */
   readonly injectPort: number | null;
@@ -71,6 +75,16 @@ export interface EngineContext {
   /** The flow as the original prints it under an error line. */
   describe(flow: FlowRef): string;
 }
+
+/** What a request is about: flows, expectations, or both. */
+export type RequestSubject = 'ct' | 'expect' | 'all';
+
+/** How the log calls a commit (fixtures/logs/requests.txt). */
+const COMMIT_TEXTS: Readonly<Record<RequestSubject, string>> = {
+  ct: 'committing conntrack cache',
+  expect: 'committing expectation cache',
+  all: 'committing all external caches',
+};
 
 /** Which caches a flush empties. */
 export type CacheChoice = 'internal' | 'external' | 'both';
@@ -134,9 +148,10 @@ export class SyncEngine implements EventSourceEvents {
   populate(): Promise<void> {
     const { resync } = this;
     if (resync === null) return Promise.resolve();
-    return new Promise((resolve, reject) => {
+    const flows = new Promise<void>((resolve, reject) => {
       resync.request(POPULATE, (error) => (error === null ? resolve() : reject(error)));
     });
+    return flows.then(() => this.readExpectations(POPULATE));
   }
 
   /** Sending begins: the mode's clock starts, and with StartupResync the peers are asked for their flows. */
@@ -159,6 +174,7 @@ export class SyncEngine implements EventSourceEvents {
     this.purgeTimer?.cancel();
     this.pollTimer?.cancel();
     this.resync?.close();
+    this.context.expectations?.close();
     this.flush.close();
   }
 
@@ -169,6 +185,7 @@ export class SyncEngine implements EventSourceEvents {
   }
 
   onTurnEnd(): void {
+    this.context.expectations?.onTurnEnd(() => this.transmit());
     this.transmit();
   }
 
@@ -186,7 +203,7 @@ export class SyncEngine implements EventSourceEvents {
   private event(views: Views, at: number): void {
     const type = typeOf(views, at);
     if (subsystemOf(type) !== NFNL_SUBSYS_CTNETLINK) {
-      this.kernel.eventsUnknown++;
+      this.expectationEvent(views, at, type);
       return;
     }
     this.kernel.eventsReceived++;
@@ -219,6 +236,18 @@ export class SyncEngine implements EventSourceEvents {
     }
   }
 
+  private expectationEvent(views: Views, at: number, type: number): void {
+    const { expectations } = this.context;
+    if (expectations === null || subsystemOf(type) !== NFNL_SUBSYS_CTNETLINK_EXP) {
+      this.kernel.eventsUnknown++;
+      return;
+    }
+    this.kernel.eventsReceived++;
+    const port = portIdOf(views, at);
+    if (port === this.injectPort) return;
+    if (!expectations.event(views, at, port === this.ownPort)) this.kernel.eventsUnknown++;
+  }
+
   /** A flow that was replicated while its state passed has to end at the peers whatever state it ends in. */
   private passes(kind: number, filter: FlowFilter): boolean {
     return kind === EVENT_DESTROY ? filter.passesWhateverState(this.scratch) : filter.passes(this.scratch);
@@ -237,6 +266,7 @@ export class SyncEngine implements EventSourceEvents {
     resync.request(AFTER_OVERRUN, (error) => {
       if (error !== null) this.context.log.error(`resync with master conntrack table: ${error.message}`);
       this.transmit();
+      this.followWithExpectations(AFTER_OVERRUN);
     });
   }
 
@@ -260,7 +290,22 @@ export class SyncEngine implements EventSourceEvents {
       this.polling = false;
       if (error !== null) this.context.log.error(`polling the kernel conntrack table: ${error.message}`);
       this.transmit();
+      this.followWithExpectations(POLL);
     });
+  }
+
+  private async readExpectations(kind: ResyncKind): Promise<void> {
+    const error = (await this.context.expectations?.resync(kind, this.kernel)) ?? null;
+    if (error !== null) throw error;
+  }
+
+  /** Behind a resync that nobody waits for: the expectations as well. */
+  private followWithExpectations(kind: ResyncKind): void {
+    if (this.context.expectations === null) return;
+    this.readExpectations(kind).then(
+      () => this.transmit(),
+      (error: Error) => this.context.log.error(`resync with master expect table: ${error.message}`),
+    );
   }
 
   // --- peers ---------------------------------------------------------------------------------------------------
@@ -311,12 +356,24 @@ export class SyncEngine implements EventSourceEvents {
   // --- requests of the control socket --------------------------------------------------------------------------
 
   /** `-R`: resolves when the internal cache agrees with the kernel. */
-  resyncFromKernel(): Promise<void> {
+  async resyncFromKernel(subject: RequestSubject): Promise<void> {
     const { resync } = this;
     if (resync === null) {
       this.context.log.notice('resync is unsupported in this mode');
-      return Promise.resolve();
+      return;
     }
+    if (subject !== 'expect') await this.resyncFlows(resync);
+    if (subject !== 'ct') await this.resyncExpectations();
+  }
+
+  private async resyncExpectations(): Promise<void> {
+    if (this.context.expectations === null) return;
+    this.context.log.notice('resync with master expect table');
+    await this.readExpectations(POPULATE);
+    this.transmit();
+  }
+
+  private resyncFlows(resync: Resync): Promise<void> {
     this.context.log.notice('resync with master conntrack table');
     this.kernel.resyncs++;
     return new Promise((resolve, reject) => {
@@ -350,16 +407,27 @@ export class SyncEngine implements EventSourceEvents {
   }
 
   /** `-c`: resolves when the commit is over, at once when one is under way already. */
-  commit(text: 'committing conntrack cache' | 'committing all external caches'): Promise<void> {
+  async commit(subject: RequestSubject): Promise<void> {
+    const { expectations } = this.context;
+    if (subject === 'expect' && expectations === null) return;
     this.cancelPurge();
     if (this.committing) {
       this.context.log.notice('commit already in progress, skipping');
-      return Promise.resolve();
+      return;
     }
-    this.context.log.notice(text);
-    if (this.context.external instanceof DirectInject) return Promise.resolve();
+    this.context.log.notice(COMMIT_TEXTS[subject]);
+    if (this.context.external instanceof DirectInject) return;
     this.committing = true;
-    const { table } = this.context.external;
+    try {
+      // An expectation is refused as long as its master is not there.
+      if (subject !== 'expect') await this.commitFlows(this.context.external.table);
+      if (subject !== 'ct') await expectations?.commit();
+    } finally {
+      this.committing = false;
+    }
+  }
+
+  private commitFlows(table: FlowTable): Promise<void> {
     const { clock, scheduler, log, commitKernel, settings } = this.context;
     return new Promise((resolve) => {
       const commit = new Commit(
@@ -372,18 +440,15 @@ export class SyncEngine implements EventSourceEvents {
           commitTimeout: settings.commitTimeout,
           describe: (flow) => this.context.describe(flow),
         },
-        () => {
-          this.committing = false;
-          resolve();
-        },
+        () => resolve(),
       );
       commit.run();
     });
   }
 
   /** `-f`, `-f internal`, `-f external`. @returns false when a commit is under way and nothing was flushed */
-  flushCaches(choice: CacheChoice): boolean {
-    const { log, mode, internal, external } = this.context;
+  flushCaches(choice: CacheChoice, subject: RequestSubject): boolean {
+    const { log, mode, internal, external, expectations } = this.context;
     if (this.committing && choice !== 'internal') {
       log.error('ignoring flush command, commit still in progress');
       return false;
@@ -394,14 +459,24 @@ export class SyncEngine implements EventSourceEvents {
       internal.flush();
     }
     if (choice !== 'internal') external.flush();
+    if (subject === 'ct' || expectations === null) return true;
+    mode.forgetExpectations?.();
+    expectations.internal.flush();
+    expectations.external.flush();
     return true;
   }
 
   /** `-F`. */
-  flushKernelTable(): void {
+  flushKernelTable(subject: RequestSubject): void {
+    const { expectations, log } = this.context;
     this.cancelPurge();
-    this.context.log.notice('flushing kernel conntrack table');
-    this.flush.run();
+    if (subject !== 'expect') {
+      log.notice('flushing kernel conntrack table');
+      this.flush.run();
+    }
+    if (subject === 'ct' || expectations === null) return;
+    log.notice('flushing kernel expect table');
+    expectations.flushKernel();
   }
 
   /** `-t`: once; while one is pending another request changes nothing. */
