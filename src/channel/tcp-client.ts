@@ -154,8 +154,7 @@ export class TcpClient implements PacketOutlet {
     } catch (error) {
       // No route, no address: as if nobody answered.
       if (!(error instanceof SystemError)) throw error;
-      this.disconnect();
-      this.connectSoon();
+      this.onRefused();
     }
   }
 
@@ -186,10 +185,13 @@ export class TcpClient implements PacketOutlet {
   }
 
   private onConnectDecided(): void {
-    if (getOption(this.fd, SOL_SOCKET, SO_ERROR) === 0) {
-      this.established();
-      return;
-    }
+    if (getOption(this.fd, SOL_SOCKET, SO_ERROR) === 0) this.established();
+    else this.onRefused();
+  }
+
+  /** Counted as a send error, as the original does. */
+  private onRefused(): void {
+    this.statistics.sendErrors++;
     this.disconnect();
     this.connectSoon();
   }

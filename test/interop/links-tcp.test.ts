@@ -3,7 +3,7 @@ import type { Settings } from '../lab/configuration.js';
 import { type Firewall, FirewallPair } from '../lab/firewall-pair.js';
 import { difference } from '../lab/flow-lines.js';
 import { mixedFlows, tcpFlows } from '../lab/flows.js';
-import { original, pairings, tested } from '../lab/implementation.js';
+import { pairings, tested } from '../lab/implementation.js';
 import { statistic } from '../lab/statistics.js';
 import { eventually, settled, sleep } from '../lab/waiting.js';
 
@@ -161,19 +161,5 @@ describe('a TCP link', () => {
     } finally {
       other.kill('SIGKILL');
     }
-  });
-
-  it('shows what the original shows', async () => {
-    const shape = (text: string): string => text.replace(/\d+/g, (digits) => ' '.repeat(digits.length));
-    const shown: Record<string, string[]> = {};
-    for (const implementation of [tested, original]) {
-      await pair.a.startDaemon(implementation, { ...SETTINGS, link: pair.a.link('TCP', 'v6') });
-      await sleep(1500);
-      shown[implementation.name] = ['-s', '-s network', '-s link', '-s queue'].map((words) =>
-        shape(pair.a.daemon.request(...words.split(' '))),
-      );
-      await pair.a.daemon.stop();
-    }
-    expect(shown[tested.name]).toEqual(shown.original);
   });
 });
