@@ -618,23 +618,30 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   private control(peer: Peer, { flags, from, to }: MessageHeader): void {
     if ((flags & FLAG_RESYNC) !== 0) this.resyncRequested();
     else if ((flags & RANGE_FLAGS) === 0 || !this.isOurs(peer, to)) return;
-    else if ((flags & FLAG_ACK) !== 0) {
-      this.flight.acknowledged(sequenceDistance(from, to) + 1);
-      // Its first ACK begins with the first of our messages that it received: it has missed those before.
-      if (peer.passed === null) {
-        this.resendQueue.retryBefore(from);
-        this.outbox.retryBefore(from);
-      }
-      peer.pass(to);
-      this.resendQueue.acknowledge(from, to, peer.bit, this.peers.required);
-      this.outbox.acknowledge(from, to, peer.bit, this.peers.required);
-      this.makeUp();
-    } else {
+    else if ((flags & FLAG_ACK) !== 0) this.acknowledgedBy(peer, from, to);
+    else {
       this.flight.missed();
       this.resendQueue.missed(from, to);
       this.outbox.missed(from, to);
       this.makeUp();
     }
+  }
+
+  /** A range may end beyond what we sent (the original takes it), but one that begins there says nothing. */
+  private acknowledgedBy(peer: Peer, from: number, to: number): void {
+    const newest = sequencePlus(this.nextSequence, -1);
+    const last = sequenceAfter(to, newest) ? newest : to;
+    if (sequenceAfter(from, newest)) return;
+    this.flight.acknowledged(sequenceDistance(from, last) + 1);
+    // Its first ACK begins with the first of our messages that it received: it has missed those before.
+    if (peer.passed === null) {
+      this.resendQueue.retryBefore(from);
+      this.outbox.retryBefore(from);
+    }
+    peer.pass(last);
+    this.resendQueue.acknowledge(from, last, peer.bit, this.peers.required);
+    this.outbox.acknowledge(from, last, peer.bit, this.peers.required);
+    this.makeUp();
   }
 
   /**

@@ -125,29 +125,14 @@ export class ResendQueue {
    */
   acknowledge(from: number, to: number, peer: number, required: number): void {
     if (this.controls.length > 0) this.acknowledgeControls(from, to, peer, required);
-    const head = this.flows.head;
-    if (head === NO_ROW) return;
-    let sequence = this.clip(from, this.table.word(head, SEQUENCE));
-    const end = sequenceAfter(to, this.newest) ? this.newest : to;
-    for (let left = sequenceDistance(sequence, end); left >= 0; left--) {
-      const row = this.holder(sequence);
-      if (row !== NO_ROW) this.markFlow(row, sequence & this.mask, peer, required);
-      sequence = sequencePlus(sequence, 1);
-    }
+    const mark = (row: FlowRow) => this.markFlow(row, this.table.word(row, SEQUENCE) & this.mask, peer, required);
+    this.forRange(from, to, mark);
   }
 
   /** A peer has missed `from`..`to`: what of it still waits is sent again. */
   missed(from: number, to: number): void {
     this.retryControls((message) => !sequenceAfter(from, message.sequence) && !sequenceAfter(message.sequence, to));
-    const head = this.flows.head;
-    if (head === NO_ROW) return;
-    let sequence = this.clip(from, this.table.word(head, SEQUENCE));
-    const end = sequenceAfter(to, this.newest) ? this.newest : to;
-    for (let left = sequenceDistance(sequence, end); left >= 0; left--) {
-      const row = this.holder(sequence);
-      if (row !== NO_ROW) this.retry(row);
-      sequence = sequencePlus(sequence, 1);
-    }
+    this.forRange(from, to, (row) => this.retry(row));
   }
 
   /**
@@ -252,9 +237,34 @@ export class ResendQueue {
     return (words[at + SEQUENCE]! & this.mask) === slot && (words[at + CACHE]! & QUEUE_MASK) === QUEUED;
   }
 
-  /** A range's start, not before the oldest that waits: a peer may claim any range, and only the queue is walked. */
-  private clip(from: number, oldest: number): number {
-    return sequenceAfter(from, oldest) ? from : oldest;
+  /**
+   * Entries that wait under a number of `from`..`to`, in order. A peer may claim any range: one wider than what waits
+   * costs a walk over the queue, never one over the numbers.
+   */
+  private forRange(from: number, to: number, visit: (row: FlowRow) => void): void {
+    const head = this.flows.head;
+    if (head === NO_ROW) return;
+    const oldest = this.table.word(head, SEQUENCE);
+    const first = Math.max(0, sequenceDistance(oldest, from));
+    const last = Math.min(sequenceDistance(oldest, this.newest), sequenceDistance(oldest, to));
+    if (last - first > 2 * this.flows.length) {
+      this.walk(sequencePlus(oldest, first), sequencePlus(oldest, last), visit);
+      return;
+    }
+    for (let step = first; step <= last; step++) {
+      const row = this.holder(sequencePlus(oldest, step));
+      if (row !== NO_ROW) visit(row);
+    }
+  }
+
+  private walk(from: number, to: number, visit: (row: FlowRow) => void): void {
+    for (let row = this.flows.head; row !== NO_ROW; ) {
+      const next = this.flows.after(row);
+      const sequence = this.table.word(row, SEQUENCE);
+      if (sequenceAfter(sequence, to)) return;
+      if (!sequenceAfter(from, sequence)) visit(row);
+      row = next;
+    }
   }
 
   private markFlow(row: FlowRow, slot: number, peer: number, required: number): void {
