@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.js';
 import { silentLogger } from '../base/logger.js';
 import type { Scheduler } from '../base/scheduler.js';
 import { Views } from '../base/views.js';
+import { Commit, type CommitKernel } from '../cache/commit.js';
 import { ExternalCache } from '../cache/external.js';
 import { InternalCache } from '../cache/internal.js';
 import {
@@ -41,6 +42,7 @@ import {
   TCP_WINDOW,
   TIMEOUT,
 } from '../flow/layout.js';
+import type { FlowRef } from '../flow/ref.js';
 import { FlowScratch } from '../flow/scratch.js';
 import { CTA_ID } from '../netlink/constants.js';
 import { decodeFlow } from '../netlink/decode.js';
@@ -54,7 +56,7 @@ import type { SyncSink } from '../sync/mode.js';
  * JavaScript is interpreted at first and compiled, in several steps, when it has run for a while. Of the first 100,000
  * flows of a daemon that had nothing to do before, half of the CPU time would go there, in the very burst that a
  * firewall's first failover is. So the daemon plays the path through when it has started, with caches of its own that
- * nobody sees: events are made, decoded and cached, messages encoded, sent to itself, received and acknowledged.
+ * nobody sees: events are made, decoded and cached, messages encoded, sent to itself, received, acknowledged, committed.
  *
  * It takes some 0.25 s of CPU time, spread over a second, in slices of a millisecond or two between which real work
  * gets its turn.
@@ -65,12 +67,13 @@ const DELAY_MS = 100;
 /** Flows of one slice. */
 export const SLICE_FLOWS = 128;
 /** Slices: with less, the last step of the compiler is not reached; more is of no use (measured). */
-export const SLICES = 160;
+export const SLICES = 200;
 /** Between slices the compiler, which works in threads of ordinary priority, gets the processor. */
 const GAP_MS = 4;
 /** Room for the messages of a slice, the longest of some 150 bytes. */
 const SINK_BYTES = 64 * 1024;
 const HASH_LIMIT = 4096;
+const COMMIT_BATCH = 256;
 
 const TCP_DETAILS = K_STATE | K_WSCALE_ORIG | K_WSCALE_REPLY | K_TCP_FLAGS_ORIG | K_TCP_FLAGS_REPLY;
 const TUPLES = K_ORIG | K_ORIG_L4 | K_REPLY | K_REPLY_L4;
@@ -93,13 +96,40 @@ class Echo implements SyncSink {
 }
 
 /** What a slice plays, to `SLICE_FLOWS` flows of its scene. */
-type Act = 'create' | 'update' | 'destroy';
-const ACTS: readonly Act[] = ['create', 'update', 'destroy'];
-const ENCODERS = { create: encodeCreate, update: encodeUpdate, destroy: encodeDelete } as const;
+type Act = 'create' | 'update' | 'renew' | 'commit' | 'destroy';
+const ACTS: readonly Act[] = ['create', 'update', 'renew', 'commit', 'destroy'];
+const ENCODERS = { create: encodeCreate, update: encodeUpdate, renew: encodeCreate, destroy: encodeDelete } as const;
+
+/** A kernel that takes everything and does nothing. */
+class Props implements CommitKernel {
+  room = COMMIT_BATCH;
+  private readonly out = new Views(MAX_REQUEST_BYTES);
+  private readonly options = { sequence: 0, ack: false, timeout: 0, windowTracking: true };
+
+  create(flow: FlowRef, timeoutSeconds: number): void {
+    this.options.timeout = timeoutSeconds;
+    encodeCreate(this.out, 0, flow, this.options);
+    this.room--;
+  }
+
+  delete(flow: FlowRef, timeoutSeconds: number): void {
+    this.options.timeout = timeoutSeconds;
+    encodeDelete(this.out, 0, flow, this.options);
+    this.room--;
+  }
+
+  submit(): void {
+    this.room = COMMIT_BATCH;
+  }
+
+  errorText(): string {
+    return '';
+  }
+}
 
 /** Plays the path through in slices. @returns a function that ends it early */
 export function rehearse(clock: Clock, scheduler: Scheduler): () => void {
-  const stage = new Stage(clock);
+  const stage = new Stage(clock, scheduler);
   let slice = 0;
   const next = (): void => {
     if (slice >= SLICES) return;
@@ -117,6 +147,7 @@ export function rehearse(clock: Clock, scheduler: Scheduler): () => void {
 /** The caches and the mode of the play. */
 export class Stage {
   private readonly echo = new Echo();
+  private readonly props = new Props();
   private readonly event = new Views(MAX_REQUEST_BYTES);
   private readonly actor = new FlowScratch();
   private readonly scratch = new FlowScratch();
@@ -125,7 +156,10 @@ export class Stage {
   readonly external: ExternalCache;
   private readonly mode: Ftfw;
 
-  constructor(clock: Clock) {
+  constructor(
+    private readonly clock: Clock,
+    private readonly scheduler: Scheduler,
+  ) {
     const external = new ExternalCache(HASH_LIMIT, clock);
     this.external = external;
     this.internal = new InternalCache(HASH_LIMIT, clock, {
@@ -154,6 +188,11 @@ export class Stage {
 
   /** @param scene number that makes the flows others than those of another scene */
   play(act: Act, scene: number): void {
+    if (act === 'commit') this.commit();
+    else this.replicate(act, scene);
+  }
+
+  private replicate(act: Exclude<Act, 'commit'>, scene: number): void {
     for (let number = 0; number < SLICE_FLOWS; number++) {
       describe(this.actor, scene * SLICE_FLOWS + number);
       const length = appendId(this.event, ENCODERS[act](this.event, 0, this.actor, this.options));
@@ -163,8 +202,17 @@ export class Stage {
     for (let exchange = 0; exchange < 2; exchange++) this.exchange();
   }
 
+  private commit(): void {
+    const { clock, scheduler, props: kernel } = this;
+    const { table } = this.external;
+    new Commit(
+      { table, kernel, clock, scheduler, log: silentLogger, commitTimeout: null, describe: () => '' },
+      () => {},
+    ).run();
+  }
+
   private tell(act: Act): void {
-    if (act === 'create') this.internal.onNew(this.scratch, false);
+    if (act === 'create' || act === 'renew') this.internal.onNew(this.scratch, false);
     else if (act === 'update') this.internal.onUpdate(this.scratch, false);
     else this.internal.onDestroy(this.scratch, false);
   }

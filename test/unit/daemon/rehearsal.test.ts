@@ -7,12 +7,15 @@ const CLOCK: Clock = { monotonicMs: () => 5000, wallSeconds: () => 1_700_000_000
 
 describe('rehearsal', () => {
   it('plays the whole path: what is created, changed and ended arrives, and is acknowledged', () => {
-    const stage = new Stage(CLOCK);
+    const stage = new Stage(CLOCK, { after: () => ({ cancel() {} }), soon: () => {} });
     for (let scene = 0; scene < 3; scene++) {
       stage.play('create', scene);
       expect([stage.internal.active, stage.external.active]).toEqual([SLICE_FLOWS, SLICE_FLOWS]);
       stage.play('update', scene);
       expect(stage.external.counters.updated).toBe((scene + 1) * SLICE_FLOWS);
+      stage.play('renew', scene);
+      expect(stage.external.counters.created).toBe((2 * scene + 2) * SLICE_FLOWS);
+      stage.play('commit', scene);
       stage.play('destroy', scene);
       expect([stage.internal.active, stage.external.active]).toEqual([0, 0]);
       // Entries that ended stay until their end is acknowledged: at most a window of them.
