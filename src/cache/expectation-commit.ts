@@ -16,8 +16,8 @@ export interface ExpectationKernel {
    * @param setup with class, NAT and function (ExpectationRequestOptions)
    */
   createExpectation(expectation: Expectation, timeoutSeconds: number, setup: boolean, tag: number): void;
-  /** Adds "delete this expectation"; the kernel not having it is no failure. */
-  deleteExpectation(expectation: Expectation, timeoutSeconds: number): void;
+  /** Adds "delete this expectation". @param tag comes back with a failure; without it, failing is no failure */
+  deleteExpectation(expectation: Expectation, timeoutSeconds: number, tag?: number): void;
   submit(failed: (tag: number, errno: number) => void): void;
   errorText(errno: number): string;
 }
@@ -40,6 +40,12 @@ const EOPNOTSUPP = 95;
 
 /** Error lines before the rest is only counted. */
 const LOGGED_FAILURES = 20;
+
+/** Whether the kernel may take the expectation that it refused with this errno when its setup is left out. */
+export function canDoWithoutSetup({ class: policy, nat, functionName }: Expectation, errno: number): boolean {
+  if (errno !== EINVAL && errno !== EOPNOTSUPP) return false;
+  return (policy ?? 0) !== 0 || nat !== null || functionName !== '';
+}
 
 /** How an entry is tried, in this order as far as the kernel's refusals lead. */
 type Attempt = 'create' | 'recreate' | 'plain';
@@ -112,9 +118,7 @@ export class ExpectationCommit {
   }
 
   private canDoWithout(tag: number, errno: number): boolean {
-    if (errno !== EINVAL && errno !== EOPNOTSUPP) return false;
-    const { class: policy, nat, functionName } = this.context.entries[tag]!.expectation;
-    return (policy ?? 0) !== 0 || nat !== null || functionName !== '';
+    return canDoWithoutSetup(this.context.entries[tag]!.expectation, errno);
   }
 
   private timeoutOf({ expectation, updatedSeconds }: ExpectationEntry): number {

@@ -9,14 +9,32 @@ import { type ExpectationEntry, makeEntry } from './expectation-entry.js';
  * merges, DESTROY removes; the counters move as those of flows (asked of the running original).
  */
 export class ExternalExpectations {
-  readonly entries = new Map<string, ExpectationEntry>();
   readonly counters = new CacheCounters();
+  private readonly held = new Map<string, ExpectationEntry>();
 
   constructor(
     /** HashLimit. */
     private readonly limit: number,
     private readonly clock: Clock,
+    /** ALARM's CacheTimeout in seconds: an entry not told of for so long vanishes. Null: it stays until its end. */
+    readonly lifetime: number | null = null,
   ) {}
+
+  get entries(): ReadonlyMap<string, ExpectationEntry> {
+    this.expire();
+    return this.held;
+  }
+
+  /** Whoever looks finds no entry that is over; nobody needs it to go earlier, as new ones look as well. */
+  private expire(): void {
+    if (this.lifetime === null) return;
+    const oldest = this.seconds() - this.lifetime;
+    for (const [key, { updatedSeconds }] of this.held) {
+      if (updatedSeconds >= oldest) continue;
+      this.held.delete(key);
+      this.counters.destroyed++;
+    }
+  }
 
   /** Entries that live; the cache keeps no others. */
   get active(): number {
@@ -28,11 +46,11 @@ export class ExternalExpectations {
     const key = expectationKey(expectation);
     const entry = this.entries.get(key);
     if (type === EXPECTATION_DESTROY) {
-      if (this.entries.delete(key)) this.counters.destroyed++;
+      if (this.held.delete(key)) this.counters.destroyed++;
     } else if (entry === undefined) {
       this.create(key, expectation);
     } else if (type === EXPECTATION_NEW) {
-      this.entries.set(key, makeEntry(key, expectation, this.seconds()));
+      this.held.set(key, makeEntry(key, expectation, this.seconds()));
       this.counters.destroyed++;
       this.counters.created++;
     } else {
@@ -44,8 +62,8 @@ export class ExternalExpectations {
   }
 
   flush(): void {
-    this.counters.destroyed += this.entries.size;
-    this.entries.clear();
+    this.counters.destroyed += this.held.size;
+    this.held.clear();
   }
 
   private create(key: string, expectation: Expectation): void {
@@ -54,7 +72,7 @@ export class ExternalExpectations {
       this.counters.noSpace++;
       return;
     }
-    this.entries.set(key, makeEntry(key, expectation, this.seconds()));
+    this.held.set(key, makeEntry(key, expectation, this.seconds()));
     this.counters.created++;
   }
 

@@ -15,6 +15,8 @@ export class ExpectationDump implements ChunkSource {
     entries: ReadonlyMap<string, ExpectationEntry>,
     private readonly clock: Clock,
     private readonly xml: boolean,
+    /** Seconds an entry lives without being told of; null: they do not expire. */
+    private readonly lifetime: number | null = null,
   ) {
     this.rest = entries.values();
   }
@@ -32,8 +34,9 @@ export class ExpectationDump implements ChunkSource {
     return text === '' ? null : this.encoder.encode(text);
   }
 
-  private line({ expectation, createdSeconds }: ExpectationEntry, nowSeconds: number): string {
+  private line({ expectation, createdSeconds, updatedSeconds }: ExpectationEntry, nowSeconds: number): string {
     if (this.xml) return `${expectationXml(expectation)}\n`;
-    return `${expectationLine(expectation)} [active since ${nowSeconds - createdSeconds}s]\n`;
+    const expires = this.lifetime === null ? '' : ` [expires in ${this.lifetime - (nowSeconds - updatedSeconds)}s]`;
+    return `${expectationLine(expectation)}${expires} [active since ${nowSeconds - createdSeconds}s]\n`;
   }
 }

@@ -1,7 +1,10 @@
 import { ConntrackdError } from '../base/errors.js';
+import type { Clock } from '../base/clock.js';
 import type { Logger } from '../base/logger.js';
 import { InternalBypass } from '../cache/bypass.js';
+import { ExpectationBypass } from '../cache/expectation-bypass.js';
 import { ExternalExpectations } from '../cache/expectation-external.js';
+import { ExpectationInject } from '../cache/expectation-inject.js';
 import { InternalExpectations } from '../cache/expectation-internal.js';
 import { ExternalCache } from '../cache/external.js';
 import { DirectInject } from '../cache/inject.js';
@@ -81,9 +84,9 @@ class SyncDaemon implements Daemon {
     const external = this.makeExternal(sync, context);
     this.commitKernel = new KernelRequests(tcpWindowTracking);
     const expectations =
-      sync.options.expectations === null || !(internal instanceof InternalCache) || this.injectKernel !== null
+      sync.options.expectations === null
         ? null
-        : this.makeExpectations(sync, internal.table, sync.options.expectations, context, () => mode);
+        : this.makeExpectations(sync, { internal, external, helpers: sync.options.expectations }, context, () => mode);
     this.links = new Links(linksOf(sync), {
       receiver: {
         onDatagram: (views, at, length, source) => this.engine.onDatagram(views, at, length, source),
@@ -111,7 +114,7 @@ class SyncDaemon implements Daemon {
         },
         applyExpectation: (type, views, at, end) => expectations?.applyMessage(type, views, at, end) ?? true,
       },
-      ...(expectations && { expectations: expectations.internal }),
+      ...(expectations?.internal instanceof InternalExpectations && { expectations: expectations.internal }),
       random: () => Math.random(),
       release: (row) => {
         if (internal instanceof InternalCache) internal.release(row);
@@ -156,34 +159,33 @@ class SyncDaemon implements Daemon {
 
   private makeExpectations(
     sync: SyncConfig,
-    flows: FlowTable,
-    helpers: readonly string[],
+    flows: {
+      readonly internal: InternalCache | InternalBypass;
+      readonly external: ExternalCache | DirectInject;
+      readonly helpers: readonly string[];
+    },
     { clock, scheduler }: DaemonContext,
     mode: () => SyncMode,
   ): ExpectationSync {
-    const limit = this.config.general.hashLimit;
-    const master = new FlowScratch();
-    const internal: InternalExpectations = new InternalExpectations({
-      limit,
-      helpers,
-      clock,
-      isMasterCached: (expectation) => {
-        fillMaster(master, expectation);
-        const row = flows.find(master);
-        return row !== NO_ROW && flows.state(row) !== STATE_DEAD;
-      },
-      changed: (entry) => {
-        const { enqueueExpectation } = mode();
-        if (enqueueExpectation === undefined) internal.release(entry);
-        else enqueueExpectation.call(mode(), entry);
-      },
-      ignored: () => {
-        this.engine.kernel.eventsFiltered++;
-      },
-    });
+    const { hashLimit } = this.config.general;
+    const { internal, external, helpers } = flows;
     return new ExpectationSync({
-      internal,
-      external: new ExternalExpectations(limit, clock),
+      internal:
+        internal instanceof InternalBypass
+          ? new ExpectationBypass({
+              helpers,
+              send: (type, expectation) => mode().sendExpectation?.(type, expectation),
+              ignored: () => this.expectationIgnored(),
+            })
+          : this.makeInternalExpectations(internal.table, helpers, clock, mode),
+      external:
+        external instanceof DirectInject
+          ? new ExpectationInject({
+              kernel: this.injectKernel ?? this.commitKernel,
+              log: this.log,
+              injectFlows: () => external.endTurn(),
+            })
+          : new ExternalExpectations(hashLimit, clock, sync.mode.kind === 'alarm' ? sync.mode.cacheTimeout : null),
       kernel: this.commitKernel,
       clock,
       scheduler,
@@ -191,6 +193,32 @@ class SyncDaemon implements Daemon {
       commitTimeout: sync.commitTimeout,
       openDump: (events) => new TableDump(events, encodeExpectationDumpRequest),
     });
+  }
+
+  private makeInternalExpectations(
+    flows: FlowTable,
+    helpers: readonly string[],
+    clock: Clock,
+    mode: () => SyncMode,
+  ): InternalExpectations {
+    const master = new FlowScratch();
+    const expectations: InternalExpectations = new InternalExpectations({
+      limit: this.config.general.hashLimit,
+      helpers,
+      clock,
+      isMasterCached: (expectation) => {
+        fillMaster(master, expectation);
+        const row = flows.find(master);
+        return row !== NO_ROW && flows.state(row) !== STATE_DEAD;
+      },
+      changed: (entry) => mode().enqueueExpectation?.(entry),
+      ignored: () => this.expectationIgnored(),
+    });
+    return expectations;
+  }
+
+  private expectationIgnored(): void {
+    this.engine.kernel.eventsFiltered++;
   }
 
   private makeExternal(sync: SyncConfig, { clock }: DaemonContext): ExternalCache | DirectInject {

@@ -18,6 +18,7 @@ import type {
   NetworkStatistics,
   QueueStatistics,
   ResendEntry,
+  StoreStatistics,
 } from '../control/statistics.js';
 import { IFF_RUNNING, IFF_UP } from '../native/constants.js';
 import { interfaceFlags } from '../native/index.js';
@@ -69,7 +70,9 @@ export class SyncService implements ControlService {
 
   /** Null, an empty reply, where expectations are not replicated. */
   private dumpExpectations(cache: ExpectationCache | undefined, xml: boolean): ChunkSource | null {
-    return cache === undefined ? null : new ExpectationDump(cache.entries, this.context.clock, xml);
+    if (cache === undefined || !('entries' in cache)) return null;
+    const lifetime = 'lifetime' in cache ? cache.lifetime : null;
+    return new ExpectationDump(cache.entries, this.context.clock, xml, lifetime);
   }
 
   commit(subject: Subject): Promise<void> {
@@ -152,12 +155,16 @@ export class SyncService implements ControlService {
 /** The part of a cache of expectations that is shown. */
 type ExpectationCache = ExpectationSync['internal'] | ExpectationSync['external'];
 
-function expectationStatistics(expectations: ExpectationSync | null): CacheStatistics[] | null {
+function expectationStatistics(expectations: ExpectationSync | null): StoreStatistics[] | null {
   if (expectations === null) return null;
   const { internal, external } = expectations;
   return [
-    cacheStatistics('internal', internal.active, internal.entries.size, internal.counters),
-    cacheStatistics('external', external.active, external.entries.size, external.counters),
+    'entries' in internal
+      ? cacheStatistics('internal', internal.active, internal.entries.size, internal.counters)
+      : { kind: 'bypass', ...internal.counters },
+    'entries' in external
+      ? cacheStatistics('external', external.active, external.entries.size, external.counters)
+      : { kind: 'inject', ...external.counters },
   ];
 }
 

@@ -109,9 +109,9 @@ export class KernelRequests {
     this.add(encodeExpectationCreate(this.out, this.length, expectation, { ...this.options, setup }), tag);
   }
 
-  deleteExpectation(expectation: Expectation, timeoutSeconds: number): void {
+  deleteExpectation(expectation: Expectation, timeoutSeconds: number, tag = NO_TAG): void {
     this.next(timeoutSeconds);
-    this.add(encodeExpectationDelete(this.out, this.length, expectation, { ...this.options, setup: false }), NO_TAG);
+    this.add(encodeExpectationDelete(this.out, this.length, expectation, { ...this.options, setup: false }), tag);
   }
 
   /** Adds "delete all expectations". @param tag comes back with a failure */

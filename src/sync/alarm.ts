@@ -1,10 +1,12 @@
 import type { Views } from '../base/views.js';
+import type { ExpectationEntry } from '../cache/expectation-entry.js';
 import { QUEUE_TRANSMIT, STATE_DEAD } from '../flow/layout.js';
 import { FlowQueue } from '../flow/queue.js';
 import { FlowPointer } from '../flow/ref.js';
 import { type FlowRow, NO_ROW } from '../flow/table.js';
 import { TimerWheel } from '../flow/wheel.js';
 import type { MessageHeader } from '../wire/header.js';
+import { ExpectationOutbox } from './expectation-outbox.js';
 import { MessageSender, TYPE_OF_STATE } from './message-sender.js';
 import type { Health, QueueStatistics, SyncContext, SyncMode, TrackingStatistics } from './mode.js';
 import { DONE, type MessageJudge, Receiver, TAKE } from './receiver.js';
@@ -51,6 +53,9 @@ export class Alarm implements SyncMode, MessageJudge {
   private readonly transmitQueue: FlowQueue;
   private readonly wheel: TimerWheel;
   private readonly sender: MessageSender;
+  private readonly outbox: ExpectationOutbox;
+  /** When all expectations are told of again: there are too few to be spread. */
+  private nextRefreshMs: number;
   private readonly receiver: Receiver;
   private readonly pointer = new FlowPointer();
   /** Timers are due that did not fit into their turn. */
@@ -65,6 +70,8 @@ export class Alarm implements SyncMode, MessageJudge {
     this.transmitQueue = new FlowQueue(table, QUEUE_TRANSMIT);
     this.wheel = new TimerWheel(table, options.refreshTime * TICKS_PER_SECOND, this.ticks());
     this.sender = new MessageSender(context);
+    this.outbox = new ExpectationOutbox(context.expectations ?? null, 0, () => {});
+    this.nextRefreshMs = clock.monotonicMs() + options.refreshTime * 1000;
     this.receiver = new Receiver(this, external);
     this.nextExpiryMs = clock.monotonicMs() + EXPIRY_MS;
   }
@@ -93,6 +100,14 @@ export class Alarm implements SyncMode, MessageJudge {
     while (this.transmitQueue.shift() !== NO_ROW);
   }
 
+  enqueueExpectation(entry: ExpectationEntry): void {
+    this.outbox.enqueue(entry);
+  }
+
+  forgetExpectations(): void {
+    this.outbox.clear();
+  }
+
   // --- requests, of which this mode has none
 
   bulk(): void {}
@@ -107,6 +122,7 @@ export class Alarm implements SyncMode, MessageJudge {
     for (let left = TURN_FLOWS; left > 0 && transmitQueue.length > 0 && !sender.congested; left--) {
       this.sendEntry(transmitQueue.shift());
     }
+    if (transmitQueue.length === 0 && !sender.congested) this.outbox.drain(TURN_FLOWS, sender.sendExpectation);
     sender.flush();
     return !sender.congested && (transmitQueue.length > 0 || this.timersLeft);
   }
@@ -128,6 +144,11 @@ export class Alarm implements SyncMode, MessageJudge {
 
   tick(nowMs: number): void {
     this.advance();
+    if (nowMs >= this.nextRefreshMs) {
+      this.nextRefreshMs = nowMs + this.options.refreshTime * 1000;
+      this.outbox.bulk();
+      this.outbox.feedBulk();
+    }
     if (nowMs < this.nextExpiryMs) return;
     if (!this.options.expireExternal(TURN_TIMERS)) this.nextExpiryMs = nowMs + EXPIRY_MS;
   }

@@ -1,6 +1,11 @@
 import type { ExpectationEntry } from '../cache/expectation-entry.js';
+import type { Expectation } from '../flow/expectation.js';
+import { EXPECTATION_DESTROY, EXPECTATION_NEW, EXPECTATION_UPDATE } from '../wire/tables.js';
 import type { UnacknowledgedVisitor } from './mode.js';
 import { sequenceAfter } from './sequence.js';
+
+/** What the message of an entry in this state is called. */
+export const EXPECTATION_TYPES = { new: EXPECTATION_NEW, alive: EXPECTATION_UPDATE, dead: EXPECTATION_DESTROY } as const;
 
 /** The expectations of the internal cache, as a mode sees them. */
 export interface ExpectationSource {
@@ -78,6 +83,16 @@ export class ExpectationOutbox {
     this.transmit.delete(entry);
     entry.queue = 'none';
     return entry;
+  }
+
+  /** For modes that acknowledge nothing: sends at most `budget`, a dead one leaves for good. */
+  drain(budget: number, send: (type: number, expectation: Expectation) => void): void {
+    for (let left = budget; left > 0; left--) {
+      const entry = this.shift();
+      if (entry === undefined) return;
+      send(EXPECTATION_TYPES[entry.state], entry.expectation);
+      if (entry.state === 'dead') this.source?.release(entry);
+    }
   }
 
   markSent(entry: ExpectationEntry, sequence: number): void {

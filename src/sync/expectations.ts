@@ -3,8 +3,11 @@ import type { Logger } from '../base/logger.js';
 import type { Scheduler, Timer } from '../base/scheduler.js';
 import type { Views } from '../base/views.js';
 import { ExpectationCommit, type ExpectationKernel } from '../cache/expectation-commit.js';
+import { ExpectationBypass } from '../cache/expectation-bypass.js';
 import type { ExternalExpectations } from '../cache/expectation-external.js';
+import { ExpectationInject } from '../cache/expectation-inject.js';
 import type { InternalExpectations } from '../cache/expectation-internal.js';
+import type { Expectation } from '../flow/expectation.js';
 import type { DumpEvents } from '../kernel/dump.js';
 import type { KernelCounters } from '../kernel/statistics.js';
 import { NFNL_SUBSYS_CTNETLINK_EXP } from '../netlink/constants.js';
@@ -29,8 +32,10 @@ export interface OwnExpectationKernel extends ExpectationKernel {
 }
 
 export interface ExpectationSyncContext {
-  readonly internal: InternalExpectations;
-  readonly external: ExternalExpectations;
+  /** The internal cache, or what stands for it with DisableInternalCache. */
+  readonly internal: InternalExpectations | ExpectationBypass;
+  /** The external cache, or what stands for it with DisableExternalCache. */
+  readonly external: ExternalExpectations | ExpectationInject;
   readonly kernel: OwnExpectationKernel;
   readonly clock: Clock;
   readonly scheduler: Scheduler;
@@ -59,11 +64,11 @@ export class ExpectationSync {
 
   constructor(private readonly context: ExpectationSyncContext) {}
 
-  get internal(): InternalExpectations {
+  get internal(): InternalExpectations | ExpectationBypass {
     return this.context.internal;
   }
 
-  get external(): ExternalExpectations {
+  get external(): ExternalExpectations | ExpectationInject {
     return this.context.external;
   }
 
@@ -101,7 +106,7 @@ export class ExpectationSync {
   /** Input was handled: masters may have come. @param transmit called when some did later, without input */
   onTurnEnd(transmit: () => void): void {
     const { internal, scheduler } = this.context;
-    if (!internal.hasWaiting) return;
+    if (internal instanceof ExpectationBypass || !internal.hasWaiting) return;
     internal.retryWaiting();
     if (!internal.hasWaiting || this.waitTimer !== null) return;
     this.waitTimer = scheduler.after(RETRY_MS, () => {
@@ -128,6 +133,7 @@ export class ExpectationSync {
 
   private read(kind: ResyncKind, counters: KernelCounters): Promise<Error | null> {
     const { internal } = this.context;
+    if (internal instanceof ExpectationBypass) return Promise.resolve(null);
     let restarts = 0;
     internal.beginDump();
     return new Promise((resolve) => {
@@ -139,7 +145,11 @@ export class ExpectationSync {
       const open = () => {
         if (this.closed) return end(false, null);
         this.dump = this.context.openDump({
-          onEntry: (views, at, to) => this.entry(views, at, to, kind.send, counters),
+          onEntry: (views, at, to) => {
+            const expectation = this.entryOf(views, at, to);
+            if (expectation === null) counters.dumpUnknown++;
+            else internal.onDumped(expectation, kind.send);
+          },
           onInterrupted: () => (++restarts > MOST_RESTARTS ? end(false, null) : open()),
           onDone: () => end(true, null),
           onError: (error) => end(false, error),
@@ -150,16 +160,15 @@ export class ExpectationSync {
     });
   }
 
-  private entry(views: Views, at: number, end: number, send: boolean, counters: KernelCounters): void {
+  private entryOf(views: Views, at: number, end: number): Expectation | null {
     const mine = subsystemOf(typeOf(views, at)) === NFNL_SUBSYS_CTNETLINK_EXP;
-    const expectation = mine ? decodeKernelExpectation(views, at, end) : null;
-    if (expectation === null) counters.dumpUnknown++;
-    else this.context.internal.onDumped(expectation, send);
+    return mine ? decodeKernelExpectation(views, at, end) : null;
   }
 
   /** Gives the external cache's expectations to the kernel. */
   commit(): Promise<void> {
     const { external, kernel, clock, scheduler, log, commitTimeout } = this.context;
+    if (external instanceof ExpectationInject) return Promise.resolve();
     const entries = [...external.entries.values()];
     return new Promise((resolve) => {
       new ExpectationCommit({ entries, kernel, clock, scheduler, log, commitTimeout }, () => resolve()).run();

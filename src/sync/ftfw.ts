@@ -19,9 +19,6 @@ import { encodeExpectation } from '../wire/expectation.js';
 import { isData, type MessageHeader } from '../wire/header.js';
 import {
   CONTROL,
-  EXPECTATION_DESTROY,
-  EXPECTATION_NEW,
-  EXPECTATION_UPDATE,
   FLAG_ACK,
   FLAG_ALIVE,
   FLAG_HELLO,
@@ -35,7 +32,7 @@ import {
   RANGE_FLAGS,
 } from '../wire/tables.js';
 import { BulkCursor } from './bulk.js';
-import { ExpectationOutbox } from './expectation-outbox.js';
+import { EXPECTATION_TYPES, ExpectationOutbox } from './expectation-outbox.js';
 import { FlightWindow } from './flight.js';
 import { Allowance } from './missing.js';
 import type {
@@ -273,12 +270,12 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
         return false;
       }
       const entry = outbox.shift();
-      if (entry !== undefined) this.sendExpectation(entry);
+      if (entry !== undefined) this.sendExpectationEntry(entry);
     }
     return outbox.waiting > 0;
   }
 
-  private sendExpectation(entry: ExpectationEntry): void {
+  private sendExpectationEntry(entry: ExpectationEntry): void {
     const { sink, encode, table } = this.context;
     const { expectation, state } = entry;
     fillMaster(this.master, expectation);
@@ -719,8 +716,6 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   }
 }
 
-/** What the message of an entry in this state is called. */
-const EXPECTATION_TYPES = { new: EXPECTATION_NEW, alive: EXPECTATION_UPDATE, dead: EXPECTATION_DESTROY } as const;
 /** Index = entry state (layout.ts): what its message is called. */
 const TYPE_OF_STATE = new Uint8Array([FLOW_NEW, FLOW_NEW, FLOW_UPDATE, FLOW_DESTROY]);
 TYPE_OF_STATE[STATE_DEAD] = FLOW_DESTROY;

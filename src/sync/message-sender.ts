@@ -1,6 +1,8 @@
 import { STATE_ALIVE, STATE_DEAD, STATE_NEW } from '../flow/layout.js';
+import type { Expectation } from '../flow/expectation.js';
 import type { FlowRef } from '../flow/ref.js';
 import { encodeControl, encodeFlow } from '../wire/encode.js';
+import { encodeExpectation } from '../wire/expectation.js';
 import { FLOW_DESTROY, FLOW_NEW, FLOW_UPDATE } from '../wire/tables.js';
 import type { SyncContext } from './mode.js';
 
@@ -37,6 +39,14 @@ export class MessageSender {
     const at = sink.reserve();
     sink.commit(encodeFlow(sink.out, at, type, 0, sequence, flow, encode));
   }
+
+  /** @param type EXPECTATION_NEW, EXPECTATION_UPDATE or EXPECTATION_DESTROY */
+  readonly sendExpectation = (type: number, expectation: Expectation): void => {
+    const { sink, encode } = this.context;
+    const sequence = this.takeSequence();
+    const at = sink.reserve();
+    sink.commit(encodeExpectation(sink.out, at, type, 0, sequence, expectation, encode.timeout));
+  };
 
   sendControl(flags: number): void {
     const { sink } = this.context;

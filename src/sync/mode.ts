@@ -3,6 +3,7 @@ import type { Logger } from '../base/logger.js';
 import type { Views } from '../base/views.js';
 import type { ExpectationEntry } from '../cache/expectation-entry.js';
 import type { FlowRef } from '../flow/ref.js';
+import type { Expectation } from '../flow/expectation.js';
 import type { FlowScratch } from '../flow/scratch.js';
 import type { FlowRow, FlowTable } from '../flow/table.js';
 import type { MessageCounters } from '../wire/counters.js';
@@ -111,6 +112,8 @@ export interface SyncMode {
   forget(row: FlowRow): void;
   /** The same as `enqueue` for an expectation; a mode without it does not replicate them. */
   enqueueExpectation?(entry: ExpectationEntry): void;
+  /** The same as `send` for an expectation. */
+  sendExpectation?(type: number, expectation: Expectation): void;
   /** The cache of expectations is about to be emptied. */
   forgetExpectations?(): void;
   /** The table is about to be emptied. */

@@ -1,4 +1,6 @@
 import type { Views } from '../base/views.js';
+import type { ExpectationEntry } from '../cache/expectation-entry.js';
+import type { Expectation } from '../flow/expectation.js';
 import { QUEUE_TRANSMIT, STATE_DEAD } from '../flow/layout.js';
 import { FlowQueue } from '../flow/queue.js';
 import { FlowPointer, type FlowRef } from '../flow/ref.js';
@@ -6,6 +8,7 @@ import { type FlowRow, NO_ROW } from '../flow/table.js';
 import { isData, type MessageHeader } from '../wire/header.js';
 import { CONTROL, FLAG_ACK, FLAG_ALIVE, FLAG_NACK, FLAG_RESYNC, FLOW_NEW } from '../wire/tables.js';
 import { BulkCursor } from './bulk.js';
+import { ExpectationOutbox } from './expectation-outbox.js';
 import { MessageSender, TYPE_OF_STATE } from './message-sender.js';
 import type { Health, QueueStatistics, SyncContext, SyncMode, TrackingStatistics } from './mode.js';
 import { type FlowReader, KernelBulk } from './notrack-bulk.js';
@@ -64,6 +67,7 @@ export class Notrack implements SyncMode, MessageJudge {
 
   private readonly transmitQueue: FlowQueue;
   private readonly sender: MessageSender;
+  private readonly outbox: ExpectationOutbox;
   private readonly receiver: Receiver;
   private readonly bulkCursor: BulkCursor;
   private readonly kernelBulk: KernelBulk | null;
@@ -85,6 +89,7 @@ export class Notrack implements SyncMode, MessageJudge {
   ) {
     this.transmitQueue = new FlowQueue(context.table, QUEUE_TRANSMIT);
     this.sender = new MessageSender(context);
+    this.outbox = new ExpectationOutbox(context.expectations ?? null, 0, () => {});
     this.receiver = new Receiver(this, context.external);
     this.bulkCursor = new BulkCursor(context.table);
     this.kernelBulk =
@@ -119,11 +124,24 @@ export class Notrack implements SyncMode, MessageJudge {
     this.sender.sendFlow(type, flow);
   }
 
+  sendExpectation(type: number, expectation: Expectation): void {
+    this.sender.sendExpectation(type, expectation);
+  }
+
+  enqueueExpectation(entry: ExpectationEntry): void {
+    this.outbox.enqueue(entry);
+  }
+
+  forgetExpectations(): void {
+    this.outbox.clear();
+  }
+
   // --- requests
 
   bulk(): void {
     if (this.kernelBulk === null) this.bulkCursor.start();
     else this.kernelBulk.start();
+    this.outbox.bulk();
   }
 
   requestResync(): void {
@@ -139,6 +157,7 @@ export class Notrack implements SyncMode, MessageJudge {
     }
     const more = this.sendQueued();
     if (!more) this.sendBulk();
+    if (!more) this.sendExpectations();
     this.sender.flush();
     return more;
   }
@@ -159,6 +178,14 @@ export class Notrack implements SyncMode, MessageJudge {
     table.point(row, this.pointer);
     this.sender.sendFlow(TYPE_OF_STATE[state]!, this.pointer);
     if (state === STATE_DEAD) this.context.release(row);
+  }
+
+  /** Behind the flows, since an expectation is nothing without its master. */
+  private sendExpectations(): void {
+    const { outbox, sender } = this;
+    if (outbox.idle || sender.congested) return;
+    if (!this.bulkActive) outbox.feedBulk();
+    outbox.drain(TURN_FLOWS, sender.sendExpectation);
   }
 
   private get bulkActive(): boolean {
@@ -279,7 +306,7 @@ export class Notrack implements SyncMode, MessageJudge {
   }
 
   queues(): QueueStatistics[] {
-    const length = this.transmitQueue.length + this.controlQueue.length;
+    const length = this.transmitQueue.length + this.controlQueue.length + this.outbox.waiting;
     return [{ name: 'txqueue', length, maximum: UNLIMITED, overflows: 0 }];
   }
 }
