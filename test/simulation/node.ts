@@ -1,3 +1,4 @@
+import type { Clock } from '../../src/base/clock.js';
 import { silentLogger } from '../../src/base/logger.js';
 import { Views } from '../../src/base/views.js';
 import { ExternalCache } from '../../src/cache/external.js';
@@ -34,7 +35,9 @@ import type { Timeline } from './timeline.js';
 
 export interface NodeOptions {
   readonly shared: boolean;
-  makeMode(context: SyncContext): SyncMode;
+  makeMode(context: SyncContext, external: ExternalCache): SyncMode;
+  /** The external cache; absent: one whose entries stay. */
+  makeExternal?(limit: number, clock: Clock): ExternalCache;
 }
 
 /** Flows a node may handle at a time: few, so that they come back often. */
@@ -137,9 +140,13 @@ export class SimulatedNode {
 
   private life(): [InternalCache, ExternalCache, SyncMode] {
     const { timeline, link, random, options, incarnation } = this;
-    const external = new ExternalCache(LIMIT, timeline);
-    const internal: InternalCache = new InternalCache(LIMIT, timeline, { changed: (row) => mode.enqueue(row) });
-    const mode: SyncMode = options.makeMode({
+    const external = options.makeExternal?.(LIMIT, timeline) ?? new ExternalCache(LIMIT, timeline);
+    const internal: InternalCache = new InternalCache(LIMIT, timeline, {
+      changed: (row) => mode.enqueue(row),
+      unsent: (row) => mode.hold?.(row),
+      leaving: (row) => mode.forget(row),
+    });
+    const context: SyncContext = {
       table: internal.table,
       sink: new PacketSink((packet) => {
         if (incarnation === this.incarnation) link.send(packet, this.index);
@@ -152,7 +159,8 @@ export class SimulatedNode {
       release: (row) => internal.release(row),
       peerStarted: (peer) => this.peerStarted(external, peer),
       external: { apply: (type, flow, peer) => apply(external, type, flow, peer) },
-    });
+    };
+    const mode: SyncMode = options.makeMode(context, external);
     return [internal, external, mode];
   }
 
