@@ -1,9 +1,10 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Settings } from '../lab/configuration.js';
 import { type Firewall, FirewallPair } from '../lab/firewall-pair.js';
 import { difference } from '../lab/flow-lines.js';
 import { mixedFlows } from '../lab/flows.js';
-import { pairings } from '../lab/implementation.js';
+import { pairings, tested } from '../lab/implementation.js';
 import { statistic } from '../lab/statistics.js';
 import { eventually, settled } from '../lab/waiting.js';
 
@@ -94,4 +95,43 @@ describe.each(CELLS)('%s', (_, { mode, channel, pairing }) => {
       expect(statistic(shown, channel.title, 'Pckts recv')).toBeGreaterThan(0);
     }
   });
+});
+
+describe.each(['UDP', 'TCP'] as const)('FTFW over %s between link-local addresses', (transport) => {
+  it('the scope is the interface', async () => {
+    const pair = new FirewallPair();
+    try {
+      for (const firewall of [pair.a, pair.b]) {
+        const [own, peer] = firewall.index === 0 ? ['fe80::16:1', 'fe80::16:2'] : ['fe80::16:2', 'fe80::16:1'];
+        firewall.namespace.ip('addr', 'add', `${own}/64`, 'dev', 'sync0', 'nodad');
+        const link = { ...firewall.link(transport, 'v6'), address: own, destination: peer };
+        await firewall.startDaemon(tested, { mode: 'FTFW', link });
+      }
+      pair.a.loadFlows(mixedFlows(FLOWS));
+      const disagreement = (): string => difference(pair.a.internal(), pair.b.external());
+      expect(await settled(disagreement, CONVERGENCE_MS, 100)).toBe('');
+      expect(pair.b.external()).toHaveLength(FLOWS);
+    } finally {
+      pair.remove();
+    }
+  });
+});
+
+it('a link without an address of its own listens on all', async () => {
+  const pair = new FirewallPair();
+  try {
+    for (const firewall of [pair.a, pair.b]) {
+      const daemon = firewall.prepareDaemon(tested, { mode: 'FTFW', link: firewall.link('UDP') });
+      const text = readFileSync(daemon.paths.config, 'utf8').replace(/^ *IPv4_address .*\n/m, '');
+      expect(text).not.toContain('IPv4_address');
+      writeFileSync(daemon.paths.config, text);
+      await daemon.start();
+    }
+    pair.a.loadFlows(mixedFlows(FLOWS));
+    const disagreement = (): string => difference(pair.a.internal(), pair.b.external());
+    expect(await settled(disagreement, CONVERGENCE_MS, 100)).toBe('');
+    expect(pair.b.external()).toHaveLength(FLOWS);
+  } finally {
+    pair.remove();
+  }
 });

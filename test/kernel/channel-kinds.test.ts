@@ -320,7 +320,7 @@ describe('TCP', () => {
     expect(left.channel.client).toBe(true);
     expect(right.channel.server).toBe(true);
     expect(left.channel.errorQueue).toEqual({ length: 0, maximum: 4, overflows: 2 });
-    expect(left.channel.statistics).toMatchObject({ packetsSent: 4, bytesSent: 176, sendErrors: 0 });
+    expect(left.channel.statistics).toMatchObject({ packetsSent: 4, bytesSent: 176, sendErrors: 1 });
   });
 
   it('connects at most once a second', async () => {
