@@ -1,5 +1,5 @@
-import { ConntrackdError } from '../base/errors.js';
 import type { Clock } from '../base/clock.js';
+import { ConntrackdError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { InternalBypass } from '../cache/bypass.js';
 import { ExpectationBypass } from '../cache/expectation-bypass.js';
@@ -15,8 +15,8 @@ import { KernelListing } from '../control/kernel-listing.js';
 import { fillMaster } from '../flow/expectation.js';
 import { FlowFilter } from '../flow/filter.js';
 import { formatFlowLine } from '../flow/format.js';
-import type { FlowRef } from '../flow/ref.js';
 import { STATE_DEAD } from '../flow/layout.js';
+import type { FlowRef } from '../flow/ref.js';
 import { FlowScratch } from '../flow/scratch.js';
 import { FlowTable, NO_ROW } from '../flow/table.js';
 import { TextBuffer } from '../flow/text.js';
@@ -25,9 +25,9 @@ import { EventSource } from '../kernel/events.js';
 import { LinkWatch } from '../kernel/link-watch.js';
 import { KernelRequests } from '../kernel/requests.js';
 import { TableReader } from '../kernel/table-reader.js';
+import { encodeExpectationDumpRequest } from '../netlink/expectation-encode.js';
 import { Alarm } from '../sync/alarm.js';
 import { AgingExternalCache } from '../sync/alarm-external.js';
-import { encodeExpectationDumpRequest } from '../netlink/expectation-encode.js';
 import { SyncEngine } from '../sync/engine.js';
 import { ExpectationSync } from '../sync/expectations.js';
 import { Ftfw } from '../sync/ftfw.js';
@@ -107,6 +107,7 @@ class SyncDaemon implements Daemon {
       logger: log,
       encode: { timeout: sync.commitTimeout === null, windowTracking: tcpWindowTracking },
       sharedLink: this.links.kind === 'multicast',
+      linkCount: sync.channels.length,
       external: {
         apply: (type, flow, peer) => {
           external.apply(type, flow, peer);

@@ -2,13 +2,7 @@ import { Views } from '../base/views.js';
 import type { Expectation } from '../flow/expectation.js';
 import type { FlowRef } from '../flow/ref.js';
 import * as native from '../native/index.js';
-import {
-  encodeCreate,
-  encodeDelete,
-  encodeUpdate,
-  MAX_REQUEST_BYTES,
-  TIMEOUT_AS_KNOWN,
-} from '../netlink/encode.js';
+import { encodeCreate, encodeDelete, encodeUpdate, MAX_REQUEST_BYTES, TIMEOUT_AS_KNOWN } from '../netlink/encode.js';
 import {
   encodeExpectationCreate,
   encodeExpectationDelete,

@@ -5,7 +5,11 @@ import type { UnacknowledgedVisitor } from './mode.js';
 import { sequenceAfter } from './sequence.js';
 
 /** What the message of an entry in this state is called. */
-export const EXPECTATION_TYPES = { new: EXPECTATION_NEW, alive: EXPECTATION_UPDATE, dead: EXPECTATION_DESTROY } as const;
+export const EXPECTATION_TYPES = {
+  new: EXPECTATION_NEW,
+  alive: EXPECTATION_UPDATE,
+  dead: EXPECTATION_DESTROY,
+} as const;
 
 /** The expectations of the internal cache, as a mode sees them. */
 export interface ExpectationSource {

@@ -1,5 +1,5 @@
-import { STATE_ALIVE, STATE_DEAD, STATE_NEW } from '../flow/layout.js';
 import type { Expectation } from '../flow/expectation.js';
+import { STATE_ALIVE, STATE_DEAD, STATE_NEW } from '../flow/layout.js';
 import type { FlowRef } from '../flow/ref.js';
 import { encodeControl, encodeFlow } from '../wire/encode.js';
 import { encodeExpectation } from '../wire/expectation.js';
