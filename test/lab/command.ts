@@ -64,6 +64,10 @@ export function attemptInBackground(commandLine: readonly string[], options: Run
   const stderr: Buffer[] = [];
   child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk));
   child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk));
+  // A command that reads nothing may have ended before its input does.
+  child.stdin?.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
   child.stdin?.end(options.input ?? '');
   return new Promise((resolve, reject) => {
     child.once('error', reject);
