@@ -49,9 +49,9 @@ if [ "$(id -u)" -ne 0 ]; then
     echo "This needs root, or a kernel that lets users make namespaces: sudo $0 $*" >&2
     exit 1
   fi
-  # ip-netns(8) keeps its names under /run, which has to be ours.
+  # ip-netns(8) keeps its names under /run, which has to be ours; so has everything else that is left behind.
   exec env CTLAB_ROOTLESS=1 unshare --user --map-root-user --net --mount --pid --fork --mount-proc \
-    bash -c 'mount -t tmpfs tmpfs /run && exec "$@"' demo "$0" "$@"
+    bash -c 'mount -t tmpfs tmpfs /run && mkdir /run/tmp && TMPDIR=/run/tmp exec "$@"' demo "$0" "$@"
 fi
 
 if $remove; then

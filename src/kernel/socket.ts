@@ -1,6 +1,7 @@
 import { SystemError } from '../base/errors.js';
 import {
   AF_NETLINK,
+  EPERM,
   NETLINK_BROADCAST_ERROR,
   NETLINK_CAP_ACK,
   NETLINK_NETFILTER,
@@ -43,9 +44,18 @@ export class NetfilterSocket {
     return native.getOption(this.fd, SOL_SOCKET, SO_RCVBUF);
   }
 
-  /** Asks for a receive buffer of `bytes`; the kernel doubles the number. @returns the effective size */
+  /**
+   * Asks for a receive buffer of `bytes`; the kernel doubles the number. In a user namespace the kernel lets nobody
+   * exceed net.core.rmem_max: what it grants then has to do.
+   * @returns the effective size
+   */
   setReceiveBuffer(bytes: number): number {
-    native.setOption(this.fd, SOL_SOCKET, SO_RCVBUFFORCE, bytes);
+    try {
+      native.setOption(this.fd, SOL_SOCKET, SO_RCVBUFFORCE, bytes);
+    } catch (error) {
+      if (!(error instanceof SystemError && error.errno === EPERM)) throw error;
+      native.setOption(this.fd, SOL_SOCKET, SO_RCVBUF, bytes);
+    }
     return this.receiveBuffer;
   }
 
