@@ -9,6 +9,12 @@ import { Timeline } from './timeline.js';
 const QUIET_MS = 25_000;
 
 /**
+ * Where no node restarted and nothing was given up, what the trouble cost must be made good so soon: an ALIVE shows the
+ * loss, a NACK asks, the answer comes. (A stream found to have jumped needs some datagrams, one a second, to be believed.)
+ */
+const SOON_MS = 6000;
+
+/**
  * A restart takes longer than the link holds packets back. The protocol needs that: a node may use numbers of its former
  * life again, and an ACK of those, still under way, would be taken for one of the new life's.
  */
@@ -137,15 +143,24 @@ export function playSchedule(
   say('fair weather');
   link.weather = FAIR;
   link.away.clear();
+  timeline.runUntil(endMs + SOON_MS);
+  const late = plan.restarts > 0 ? [] : nodes.filter(neverOverflowed).flatMap((owner) => apart(owner, nodes));
   timeline.runUntil(endMs + QUIET_MS);
   for (const node of nodes) collect(node);
 
-  const faults = nodes.flatMap((node) => [
-    ...unfinished(node),
-    ...nodes.filter((other) => other !== node).flatMap((other) => differences(node, other, overflowed.has(node.index))),
-  ]);
+  const faults = late.map((fault) => `${fault}, ${SOON_MS} ms after the trouble`);
+  for (const node of nodes) faults.push(...unfinished(node), ...apart(node, nodes, overflowed.has(node.index)));
   for (const node of nodes) for (const note of node.notes) trace.push(`node ${node.index}: ${note}`);
   return { seed, events: plan.bursts, packets: link.packets, overflows, restarts: plan.restarts, faults, trace };
+}
+
+function neverOverflowed(node: SimulatedNode): boolean {
+  return node.mode.queues().every(({ overflows }) => overflows === 0);
+}
+
+/** Where the other nodes differ from a node's flows. */
+function apart(owner: SimulatedNode, nodes: readonly SimulatedNode[], overflowed = false): string[] {
+  return nodes.filter((other) => other !== owner).flatMap((other) => differences(owner, other, overflowed));
 }
 
 /** What a node still owes in its own books. */
