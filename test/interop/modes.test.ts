@@ -20,6 +20,9 @@ const VARIANTS: readonly Variant[] = [
   { settings: { mode: 'FTFW' }, transport: 'UDP', family: 'v6' },
   { settings: { mode: 'FTFW' }, transport: 'TCP', family: 'v4' },
   { settings: { mode: 'FTFW' }, transport: 'Multicast', family: 'v4' },
+  { settings: { mode: 'NOTRACK' }, transport: 'UDP', family: 'v4' },
+  { settings: { mode: 'NOTRACK' }, transport: 'TCP', family: 'v4' },
+  { settings: { mode: 'ALARM', modeClauses: ['RefreshTime 5', 'CacheTimeout 60'] }, transport: 'UDP', family: 'v4' },
 ];
 
 /**
