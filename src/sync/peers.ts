@@ -9,6 +9,8 @@ const MOST_AWAITED = 8;
 const MOST_PEERS = 64;
 /** Links of one peer: a configuration has at most four (spec/config.md), each may be heard on. */
 const MOST_LINKS = 4;
+/** Peers that run already are all met within so long: each says something every second. */
+const MEETING_MS = 3000;
 /** Messages that may be lost, or overtake, while a peer changes its link: about one socket buffer of packets. */
 const LINK_CHANGE_LOSS = 8192;
 
@@ -120,8 +122,8 @@ export class Peers {
 
   /**
    * A peer not heard of before. When its message goes on with the stream of a known peer, it is that one, now speaking
-   * through another of its links. Two senders on one link are two peers, however alike their numbers: nodes that start
-   * together begin with nearly the same.
+   * through another of its links, or from another address of the same link. Two senders on one link that are met
+   * together are two peers, however alike their numbers: nodes that start together begin with nearly the same.
    *
    * @param sequence of its first message, null when that is a HELLO
    */
@@ -129,15 +131,16 @@ export class Peers {
     const same =
       sequence === null
         ? undefined
-        : this.all.find((peer) => this.isElsewhere(peer, number) && peer.goesOnWith(sequence));
+        : this.all.find((peer) => this.mayBe(peer, number, nowMs) && peer.goesOnWith(sequence));
     if (same === undefined) return this.add(number, nowMs);
     if (same.aliases.length >= MOST_LINKS) same.aliases.shift();
     same.aliases.push(number);
     return same;
   }
 
-  /** No address of the peer is known on the link of this number. */
-  private isElsewhere(peer: Peer, number: number): boolean {
+  /** No address of the peer is known on the link of this number, or it has been known for so long that this is a new one. */
+  private mayBe(peer: Peer, number: number, nowMs: number): boolean {
+    if (nowMs - peer.firstMs >= MEETING_MS) return true;
     const link = number % this.linkCount;
     return peer.number % this.linkCount !== link && peer.aliases.every((alias) => alias % this.linkCount !== link);
   }
