@@ -83,6 +83,7 @@ class SyncDaemon implements Daemon {
         });
     const external = this.makeExternal(sync, context);
     this.commitKernel = new KernelRequests(tcpWindowTracking);
+    this.flushKernel = new KernelRequests(tcpWindowTracking);
     const expectations =
       sync.options.expectations === null
         ? null
@@ -121,7 +122,6 @@ class SyncDaemon implements Daemon {
         if (internal instanceof InternalCache) internal.release(row);
       },
     });
-    this.flushKernel = new KernelRequests(tcpWindowTracking);
     this.engine = new SyncEngine({
       settings: {
         commitTimeout: sync.commitTimeout,
@@ -188,6 +188,7 @@ class SyncDaemon implements Daemon {
             })
           : new ExternalExpectations(hashLimit, clock, sync.mode.kind === 'alarm' ? sync.mode.cacheTimeout : null),
       kernel: this.commitKernel,
+      flushKernel: this.flushKernel,
       clock,
       scheduler,
       log: this.log,

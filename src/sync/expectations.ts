@@ -25,10 +25,12 @@ import {
 import { decodeExpectation } from '../wire/expectation.js';
 import type { Dump, ResyncKind } from './resync.js';
 
-/** Requests about expectations through the socket whose events are our own. */
-export interface OwnExpectationKernel extends ExpectationKernel {
+/** The kernel as a flush sees it. Not through the socket of commits: what a flush ends, the peers are told. */
+export interface ExpectationFlushKernel {
   /** Adds "delete all expectations". */
   flushExpectations(tag: number): void;
+  submit(failed: (tag: number, errno: number) => void): void;
+  errorText(errno: number): string;
 }
 
 export interface ExpectationSyncContext {
@@ -36,7 +38,8 @@ export interface ExpectationSyncContext {
   readonly internal: InternalExpectations | ExpectationBypass;
   /** The external cache, or what stands for it with DisableExternalCache. */
   readonly external: ExternalExpectations | ExpectationInject;
-  readonly kernel: OwnExpectationKernel;
+  readonly kernel: ExpectationKernel;
+  readonly flushKernel: ExpectationFlushKernel;
   readonly clock: Clock;
   readonly scheduler: Scheduler;
   readonly log: Logger;
@@ -177,8 +180,8 @@ export class ExpectationSync {
 
   /** `-F expect`: the kernel forgets all expectations, like the original whatever the filter says. */
   flushKernel(): void {
-    const { kernel, log } = this.context;
-    kernel.flushExpectations(0);
-    kernel.submit((_tag, errno) => log.error(`flush of the kernel expect table: ${kernel.errorText(errno)}`));
+    const { flushKernel, log } = this.context;
+    flushKernel.flushExpectations(0);
+    flushKernel.submit((_tag, errno) => log.error(`flush of the kernel expect table: ${flushKernel.errorText(errno)}`));
   }
 }
