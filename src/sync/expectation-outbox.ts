@@ -1,8 +1,8 @@
 import type { ExpectationEntry } from '../cache/expectation-entry.js';
 import type { Expectation } from '../flow/expectation.js';
 import { EXPECTATION_DESTROY, EXPECTATION_NEW, EXPECTATION_UPDATE } from '../wire/tables.js';
-import type { UnacknowledgedVisitor } from './mode.js';
 import { sequenceAfter } from './sequence.js';
+import type { UnacknowledgedVisitor } from './unacknowledged.js';
 
 /** What the message of an entry in this state is called. */
 export const EXPECTATION_TYPES = {

@@ -9,6 +9,9 @@ import type { FlowRow, FlowTable } from '../flow/table.js';
 import type { MessageCounters } from '../wire/counters.js';
 import type { EncodeOptions } from '../wire/encode.js';
 import type { ExpectationSource } from './expectation-outbox.js';
+import type { UnacknowledgedVisitor } from './unacknowledged.js';
+
+export type { UnacknowledgedVisitor } from './unacknowledged.js';
 
 /** Where messages go: the part of a Channel that a mode uses. */
 export interface SyncSink {
@@ -67,12 +70,6 @@ export interface SyncContext {
 
 /** Whether the peers have what we have. */
 export type Health = 'in sync' | 'behind' | 'peer gone';
-
-/** One message that waits for its acknowledgement, as `-s rsqueue` lists it. */
-export interface UnacknowledgedVisitor {
-  object(sequence: number): void;
-  control(sequence: number, flags: number): void;
-}
 
 /** One block of `-s queue`. */
 export interface QueueStatistics {

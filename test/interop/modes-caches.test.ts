@@ -127,7 +127,7 @@ describe.each(pairings.map((pairing) => [pairing.name, pairing] as const))('over
       new RegExp(`^internal bypass:\\nconnections new:\\s+${FLOWS}\\nconnections updated:\\s+[1-9]`, 'm'),
     );
     pair.a.daemon.request('-R');
-    expect(pair.a.daemon.log()).toMatch(/disabling internal cache\n[^]*resync is unsupported in this mode\n/);
+    expect(pair.a.daemon.log()).toMatch(/disabling internal cache\n[\s\S]*resync is unsupported in this mode\n/);
     expect(pair.a.daemon.log()).toMatch(/resync requested by other node\n/);
     expect(pair.a.daemon.log()).not.toMatch(/sending bulk update/);
   });
