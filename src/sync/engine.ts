@@ -5,34 +5,21 @@ import type { Views } from '../base/views.js';
 import { InternalBypass } from '../cache/bypass.js';
 import { Commit, type CommitKernel } from '../cache/commit.js';
 import type { ExternalCache } from '../cache/external.js';
+import { FlowEvents, NO_PORT } from '../cache/flow-events.js';
 import { DirectInject } from '../cache/inject.js';
 import type { InternalCache } from '../cache/internal.js';
+import { type FlushKernel, KernelFlush } from '../cache/kernel-flush.js';
+import { AFTER_OVERRUN, type Dump, POLL, POPULATE, Resync, type ResyncKind } from '../cache/resync.js';
 import type { FlowFilter } from '../flow/filter.js';
 import type { FlowRef } from '../flow/ref.js';
-import { FlowScratch } from '../flow/scratch.js';
 import type { FlowTable } from '../flow/table.js';
 import type { DumpEvents } from '../kernel/dump.js';
 import type { EventSourceEvents } from '../kernel/events.js';
 import { KernelCounters } from '../kernel/statistics.js';
 import { NFNL_SUBSYS_CTNETLINK, NFNL_SUBSYS_CTNETLINK_EXP } from '../netlink/constants.js';
-import { decodeFlow } from '../netlink/decode.js';
-import {
-  EVENT_DESTROY,
-  EVENT_NEW,
-  EVENT_UPDATE,
-  eventOf,
-  flagsOf,
-  isWhole,
-  lengthOf,
-  nextOf,
-  portIdOf,
-  subsystemOf,
-  typeOf,
-} from '../netlink/message.js';
+import { isWhole, nextOf, portIdOf, subsystemOf, typeOf } from '../netlink/message.js';
 import type { ExpectationSync } from './expectations.js';
-import { type FlushKernel, KernelFlush } from './kernel-flush.js';
 import type { SyncMode } from './mode.js';
-import { AFTER_OVERRUN, type Dump, POLL, POPULATE, Resync, type ResyncKind } from './resync.js';
 
 export interface EngineSettings {
   /** CommitTimeout in seconds; null: flows keep what is left of their own. */
@@ -99,16 +86,13 @@ const SHORTEST_WAIT_MS = 1;
 export class SyncEngine implements EventSourceEvents {
   readonly kernel = new KernelCounters();
 
-  private readonly scratch = new FlowScratch();
+  private readonly flowEvents: FlowEvents;
   /** Null without an internal cache. */
   private readonly resync: Resync | null;
   private readonly inject: DirectInject | null;
   private readonly flush: KernelFlush;
   private readonly ownPort: number;
-  /** No port has the number -1. */
   private readonly injectPort: number;
-  /** Judges events; null when all pass or the kernel judges them. */
-  private eventFilter: FlowFilter | null;
   private modeTimer: Timer | null = null;
   private modeDueMs = Number.POSITIVE_INFINITY;
   private overrunTimer: Timer | null = null;
@@ -121,9 +105,16 @@ export class SyncEngine implements EventSourceEvents {
 
   constructor(private readonly context: EngineContext) {
     const { internal, external, scheduler, filter } = context;
-    this.eventFilter = filter;
     this.ownPort = context.commitKernel.portId;
-    this.injectPort = context.injectPort ?? -1;
+    this.injectPort = context.injectPort ?? NO_PORT;
+    this.flowEvents = new FlowEvents({
+      target: internal,
+      counters: this.kernel,
+      filter,
+      ownPort: this.ownPort,
+      // What direct injection does is the peers' doing: they know.
+      ignoredPort: this.injectPort,
+    });
     this.inject = external instanceof DirectInject ? external : null;
     this.resync =
       internal instanceof InternalBypass
@@ -164,7 +155,7 @@ export class SyncEngine implements EventSourceEvents {
 
   /** The kernel drops the events of flows that do not pass the filter: those that come are not judged again. */
   trustEventFilter(): void {
-    this.eventFilter = null;
+    this.flowEvents.trustKernel();
   }
 
   close(): void {
@@ -202,38 +193,8 @@ export class SyncEngine implements EventSourceEvents {
 
   private event(views: Views, at: number): void {
     const type = typeOf(views, at);
-    if (subsystemOf(type) !== NFNL_SUBSYS_CTNETLINK) {
-      this.expectationEvent(views, at, type);
-      return;
-    }
-    this.kernel.eventsReceived++;
-    const port = portIdOf(views, at);
-    // What direct injection does is the peers' doing: they know.
-    if (port === this.injectPort) return;
-    const scratch = this.scratch;
-    if (!decodeFlow(views, at, at + lengthOf(views, at), scratch)) {
-      this.kernel.eventsUnknown++;
-      return;
-    }
-    const kind = eventOf(type, flagsOf(views, at));
-    if (this.eventFilter !== null && !this.passes(kind, this.eventFilter)) {
-      this.kernel.eventsFiltered++;
-      return;
-    }
-    const own = port === this.ownPort;
-    switch (kind) {
-      case EVENT_NEW:
-        this.context.internal.onNew(scratch, own);
-        return;
-      case EVENT_UPDATE:
-        this.context.internal.onUpdate(scratch, own);
-        return;
-      case EVENT_DESTROY:
-        this.context.internal.onDestroy(scratch, own);
-        return;
-      default:
-        this.kernel.eventsUnknown++;
-    }
+    if (subsystemOf(type) === NFNL_SUBSYS_CTNETLINK) this.flowEvents.apply(views, at, type);
+    else this.expectationEvent(views, at, type);
   }
 
   private expectationEvent(views: Views, at: number, type: number): void {
@@ -246,11 +207,6 @@ export class SyncEngine implements EventSourceEvents {
     const port = portIdOf(views, at);
     if (port === this.injectPort) return;
     if (!expectations.event(views, at, port === this.ownPort)) this.kernel.eventsUnknown++;
-  }
-
-  /** A flow that was replicated while its state passed has to end at the peers whatever state it ends in. */
-  private passes(kind: number, filter: FlowFilter): boolean {
-    return kind === EVENT_DESTROY ? filter.passesWhateverState(this.scratch) : filter.passes(this.scratch);
   }
 
   private resyncAfterOverrun(): void {

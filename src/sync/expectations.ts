@@ -7,6 +7,7 @@ import { ExpectationCommit, type ExpectationKernel } from '../cache/expectation-
 import type { ExternalExpectations } from '../cache/expectation-external.js';
 import { ExpectationInject } from '../cache/expectation-inject.js';
 import type { InternalExpectations } from '../cache/expectation-internal.js';
+import type { Dump, ResyncKind } from '../cache/resync.js';
 import type { Expectation } from '../flow/expectation.js';
 import type { DumpEvents } from '../kernel/dump.js';
 import type { KernelCounters } from '../kernel/statistics.js';
@@ -23,7 +24,6 @@ import {
   typeOf,
 } from '../netlink/message.js';
 import { decodeExpectation } from '../wire/expectation.js';
-import type { Dump, ResyncKind } from './resync.js';
 
 /** The kernel as a flush sees it. Not through the socket of commits: what a flush ends, the peers are told. */
 export interface ExpectationFlushKernel {

@@ -1,6 +1,5 @@
 import type { Scheduler } from '../base/scheduler.js';
 import type { Views } from '../base/views.js';
-import type { InternalCache } from '../cache/internal.js';
 import type { FlowFilter } from '../flow/filter.js';
 import { FlowScratch } from '../flow/scratch.js';
 import { NO_ROW } from '../flow/table.js';
@@ -9,6 +8,7 @@ import type { KernelCounters } from '../kernel/statistics.js';
 import { NFNL_SUBSYS_CTNETLINK } from '../netlink/constants.js';
 import { decodeFlow } from '../netlink/decode.js';
 import { subsystemOf, typeOf } from '../netlink/message.js';
+import type { InternalCache } from './internal.js';
 
 /** A dump under way. */
 export interface Dump {

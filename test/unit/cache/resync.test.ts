@@ -1,13 +1,13 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Views } from '../../../src/base/views.js';
 import { InternalCache } from '../../../src/cache/internal.js';
+import { AFTER_OVERRUN, POLL, POPULATE, Resync, type ResyncKind } from '../../../src/cache/resync.js';
 import { FlowFilter } from '../../../src/flow/filter.js';
 import { K_STATE, KIND, KNOWN, ORIG_SRC, STATE_DEAD } from '../../../src/flow/layout.js';
 import { FlowPointer } from '../../../src/flow/ref.js';
 import { type FlowRow, NO_ROW } from '../../../src/flow/table.js';
 import type { DumpEvents } from '../../../src/kernel/dump.js';
 import { KernelCounters } from '../../../src/kernel/statistics.js';
-import { AFTER_OVERRUN, POLL, POPULATE, Resync, type ResyncKind } from '../../../src/sync/resync.js';
 import { kernelMessage } from '../../support/netlink-tree.js';
 import { tcpFlow } from '../../support/tcp-flow.js';
 
