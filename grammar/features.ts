@@ -27,7 +27,7 @@ export const FEATURES = {
   expectations: { title: 'ExpectationSync', ready: true, otherwise: 'ignore' },
   statistics: { title: 'statistics mode', ready: false, otherwise: 'refuse' },
   helpers: { title: 'user-space helpers', ready: false, otherwise: 'ignore' },
-  systemd: { title: 'notifications to systemd', ready: false, otherwise: 'ignore' },
+  systemd: { title: 'notifications to systemd', ready: true, otherwise: 'ignore' },
 } as const satisfies Record<string, Feature>;
 
 export type FeatureName = keyof typeof FEATURES;

@@ -14,10 +14,11 @@ import { type Firewall, FirewallPair } from '../lab/firewall-pair.js';
 import { mixedFlows, tcpFlows } from '../lab/flows.js';
 import { tested } from '../lab/implementation.js';
 import { connect } from '../lab/namespace.js';
+import { compiled } from '../lab/project.js';
 import { activeDevice } from '../lab/redundant-links.js';
 import { controlMessage, FLAG, inside, newFlow, ScriptedPeer } from '../lab/scripted-peer.js';
 import { activeConnections, statistic } from '../lab/statistics.js';
-import { eventually, nowMs } from '../lab/waiting.js';
+import { eventually, nowMs, sleep } from '../lab/waiting.js';
 import { treeOf } from '../support/netlink-tree.js';
 
 /**
@@ -279,6 +280,22 @@ describe('Sync', () => {
       expect([attributes.has(25), attributes.has(26)]).toEqual([scales, scales]);
     },
   );
+
+  it.each([
+    ['ft', 3],
+    ['sip', 0],
+  ] as const)('ExpectationSync { %s }: only expectations of the helpers of the list travel', async (helper, count) => {
+    const playing = playPeer();
+    const daemon = await start({ syncClauses: [`Options { ExpectationSync { ${helper} } }`] });
+    // FTP connections, each with an expectation.
+    firewall.namespace.run([process.execPath, compiled('test/lab/expectation-maker'), '3', '1']);
+    await within('the connections', () => playing.heardFlows().length >= 3);
+    const expectations = () => playing.heard().filter(({ type }) => type >= 3 && type <= 5);
+    if (count > 0) await within('the expectations', () => expectations().length >= count);
+    else await sleep(500);
+    expect(expectations()).toHaveLength(count);
+    expect(daemon.request('-i', 'expect').split('\n').filter(Boolean)).toHaveLength(count);
+  });
 });
 
 describe('links', () => {
