@@ -48,7 +48,7 @@ const L4PROTO = 2;
 const PORT = 3;
 
 /** Bytes of data by attribute number; the most allowed for the two names. */
-const SIZES: readonly number[] = [
+export const EXPECTATION_DATA_BYTES: readonly number[] = [
   ...[8, 32, 1, 4],
   ...[8, 32, 1, 4],
   ...[8, 32, 1, 4],
@@ -170,7 +170,7 @@ export function decodeExpectation(views: Views, at: number, end: number): Expect
   while (end - next >= ATTRIBUTE_HEADER_BYTES) {
     const length = (bytes[next]! << 8) | bytes[next + 1]!;
     const number = (bytes[next + 2]! << 8) | bytes[next + 3]!;
-    const size = SIZES[number];
+    const size = EXPECTATION_DATA_BYTES[number];
     if (size === undefined || length < ATTRIBUTE_HEADER_BYTES || length > end - next) return null;
     const data = length - ATTRIBUTE_HEADER_BYTES;
     if (number >= EXP_HELPER_NAME ? data > size : data !== size) return null;
@@ -218,7 +218,7 @@ class Writer {
 
   /** A name with its NUL; one the peer would refuse is left out. */
   name(number: number, name: string): void {
-    if (name === '' || name.length >= SIZES[number]!) return;
+    if (name === '' || name.length >= EXPECTATION_DATA_BYTES[number]!) return;
     const at = this.open(number, name.length + 1);
     for (let i = 0; i < name.length; i++) this.bytes[at + i] = name.charCodeAt(i);
   }

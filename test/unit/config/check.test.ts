@@ -135,7 +135,7 @@ describe('--check', () => {
 
 describe('the shipped examples', () => {
   const protocols = 'tcp 6 TCP\n';
-  it.each(['sync/ftfw', 'stats'])('%s', (name) => {
+  it.each(['sync/ftfw/node1', 'stats'])('%s', (name) => {
     const text = readFileSync(new URL(`../../../examples/${name}/conntrackd.conf`, import.meta.url));
     const { config, diagnostics } = parseConfig(text, name, { protocols });
     expect(diagnostics).toEqual([]);

@@ -1,0 +1,123 @@
+import { DEFAULT_CONFIG_PATH } from '../../src/cli/arguments.js';
+import { LONG_OPTIONS } from '../../src/cli/long-options.js';
+import { REQUESTS } from '../../src/control/requests.js';
+import { head, type Item, prose, tagged, typed, word } from './mdoc.js';
+
+/** The letters that are no requests: src/cli/arguments.ts reads them by hand. */
+const LETTERS: readonly { readonly letter: string; readonly value?: string; readonly does: string }[] = [
+  {
+    letter: 'd',
+    does:
+      'Run in the background. The command returns when the daemon serves, with status 0, or when it cannot start, ' +
+      'with status 1 and the reason on the standard error.',
+  },
+  {
+    letter: 'C',
+    value: 'file',
+    does: `Configuration file. The default is \`${DEFAULT_CONFIG_PATH}\`.`,
+  },
+  { letter: 'v', does: 'Show the version.' },
+  { letter: 'h', does: 'Show a summary of options and requests.' },
+  { letter: 'x', does: 'After `-i` or `-e`: the same as XML, one flow a line.' },
+  { letter: 'S', does: 'Accepted with a warning. The clause Stats of the configuration chooses statistics mode.' },
+];
+
+function letterItems(): Item[] {
+  return LETTERS.map(({ letter, value, does }) => ({
+    title: value === undefined ? `.It Fl ${letter}` : `.It Fl ${letter} Ar ${value}`,
+    lines: prose(does),
+  }));
+}
+
+function longItems(): Item[] {
+  return LONG_OPTIONS.map(({ name, value, does }) => ({
+    title: value === undefined ? `.It Fl \\-${name}` : `.It Fl \\-${name} Ar ${value}`,
+    lines: prose(sentence(does)),
+  }));
+}
+
+/** `commit the flows` to `Commit the flows.` */
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+}
+
+function requestItems(): Item[] {
+  return REQUESTS.filter(({ flag }) => flag !== '').map(({ flag, does, modes }) => {
+    const [option, subject] = flag.split(' ');
+    const modeNote = modes.length === 1 ? ' Synchronisation mode only.' : '';
+    return {
+      title: `.It Fl ${option!.slice(1)}${subject === undefined ? '' : ` Cm ${word(subject)}`}`,
+      lines: prose(sentence(does) + modeNote),
+    };
+  });
+}
+
+const FILES: readonly Item[] = [
+  [DEFAULT_CONFIG_PATH, 'The configuration, see conntrackd.conf(5).'],
+  ['/var/lock/conntrackd.lock', 'The lock file, unless LockFile names another. Holds the process id of the daemon.'],
+  ['/var/log/conntrackd.log', 'The log, with `LogFile on`.'],
+].map(([path, text]) => ({ title: `.It Pa ${path}`, lines: prose(text!) }));
+
+const SIGNALS: readonly Item[] = [
+  ['SIGTERM, SIGINT', 'Stop, as by `-k`.'],
+  ['SIGHUP', 'Open the log file again. A changed configuration needs a restart.'],
+].map(([name, text]) => ({ title: `.It ${word(name!)}`, lines: prose(text!) }));
+
+/** The page conntrackd(8). */
+export function commandPage(date: string): string {
+  const lines = [
+    ...head('conntrackd', 8, 'replicates the connection tracking state of Linux firewalls', date),
+    '.Sh SYNOPSIS',
+    '.Nm',
+    '.Op Fl d',
+    '.Op Fl C Ar file',
+    '.Nm',
+    '.Ar request ...',
+    '.Op Fl C Ar file | Fl \\-socket Ar path',
+    '.Nm',
+    '.Fl \\-check',
+    '.Op Fl \\-print',
+    '.Op Fl C Ar file',
+    '.Sh DESCRIPTION',
+    ...prose(
+      "The daemon keeps a copy of this firewall's connection table on its peers, and a copy of theirs here, so that " +
+        'whichever firewall takes over knows the connections. What it does is said in conntrackd.conf(5). Without ' +
+        'options it runs in the foreground and logs to the terminal as well.',
+    ),
+    '.Pp',
+    ...prose(
+      'With requests the program is a client of the daemon that runs already: it sends them over the control socket ' +
+        'in the order given, prints the replies, and stops at the first that fails.',
+    ),
+    '.Pp',
+    'The daemon needs the capability CAP_NET_ADMIN.',
+    '.Sh OPTIONS',
+    'Options of one letter are given apart, each after its own dash.',
+    ...tagged([...letterItems(), ...longItems()]),
+    '.Sh REQUESTS',
+    'The word after a request may be abbreviated.',
+    'In a mode a request has no meaning in, its reply is empty.',
+    ...tagged(requestItems()),
+    '.Sh SIGNALS',
+    ...tagged(SIGNALS),
+    '.Sh FILES',
+    ...tagged(FILES),
+    '.Sh EXIT STATUS',
+    '0 when all was done, 1 when something failed: a request, the start, or a configuration that',
+    '.Fl \\-check',
+    'finds errors in.',
+    '.Sh EXAMPLES',
+    'Check a configuration before it is used:',
+    ...typed(['conntrackd --check -C /etc/conntrackd/conntrackd.conf']),
+    'Take over, as primary-backup.sh does when this firewall becomes the active one: commit, flush, resync, bulk.',
+    ...typed(['conntrackd -c -f -R -B']),
+    'Which link is used, and whether it works:',
+    ...typed(['conntrackd -s link']),
+    '.Sh SEE ALSO',
+    '.Xr conntrackd.conf 5 ,',
+    '.Xr conntrack 8 ,',
+    '.Xr keepalived 8 ,',
+    '.Xr nft 8',
+  ];
+  return `${lines.join('\n')}\n`;
+}
