@@ -2,8 +2,11 @@ import { defineConfig } from 'vitest/config';
 
 /** Suites that only compute. They run in parallel. */
 const pure = ['unit', 'golden', 'property', 'simulation'];
-/** Suites that make network namespaces and start daemons. One file at a time: the machines they run on are small. */
-const system = ['kernel', 'interop', 'e2e'];
+/**
+ * Suites that make network namespaces and start daemons, and how many files of each may run at a time. The machines
+ * they run on are small; the interop suite mostly waits, so that two files share two cores well.
+ */
+const system = { kernel: 1, interop: 2, e2e: 1 };
 
 export default defineConfig({
   test: {
@@ -11,13 +14,13 @@ export default defineConfig({
       ...pure.map((name) => ({
         test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: 60_000 },
       })),
-      ...system.map((name) => ({
+      ...Object.entries(system).map(([name, maxWorkers]) => ({
         test: {
           name,
           include: [`test/${name}/**/*.test.ts`],
           testTimeout: 180_000,
           hookTimeout: 60_000,
-          fileParallelism: false,
+          maxWorkers,
         },
       })),
     ],
