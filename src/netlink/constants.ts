@@ -176,6 +176,8 @@ export const CTA_EXPECT_FN = 11;
 export const CTA_EXPECT_NAT_DIR = 1;
 export const CTA_EXPECT_NAT_TUPLE = 2;
 
+/** linux/netfilter/nf_conntrack_tcp.h: this side scales its windows. */
+export const IP_CT_TCP_FLAG_WINDOW_SCALE = 0x01;
 /** linux/netfilter/nf_conntrack_tcp.h: no window check for this direction. */
 export const IP_CT_TCP_FLAG_BE_LIBERAL = 0x08;
 

@@ -100,6 +100,7 @@ import {
   CTA_TUPLE_REPLY,
   CTA_ZONE,
   IP_CT_TCP_FLAG_BE_LIBERAL,
+  IP_CT_TCP_FLAG_WINDOW_SCALE,
   IPCTNL_MSG_CT_DELETE,
   IPCTNL_MSG_CT_GET,
   IPCTNL_MSG_CT_NEW,
@@ -165,7 +166,7 @@ export function encodeCreate(out: Views, at: number, flow: FlowRef, options: Req
   let p = writeHeader(u32, at, IPCTNL_MSG_CT_NEW, flags, options.sequence, familyOf(words[row + KIND]!));
   p = writeOriginal(u32, p, flow, known);
   p = (known & K_REPLY) !== 0 ? writeReply(u32, p, flow, known) : writeInverse(u32, p, flow, known);
-  p = writeAttributes(u32, p, flow, known, IPS_EXPECTED, options.timeout, !options.windowTracking);
+  p = writeAttributes(u32, p, flow, known, IPS_EXPECTED, options.timeout, windowFlags(options));
   return finish(u32, at, p);
 }
 
@@ -182,7 +183,7 @@ export function encodeUpdate(out: Views, at: number, flow: FlowRef, options: Req
   const flags = NLM_F_REQUEST | (options.ack ? NLM_F_ACK : 0);
   let p = writeHeader(u32, at, IPCTNL_MSG_CT_NEW, flags, options.sequence, familyOf(words[row + KIND]!));
   p = writeOriginal(u32, p, flow, known);
-  p = writeAttributes(u32, p, flow, known, IPS_SRC_NAT | IPS_DST_NAT, options.timeout, !options.windowTracking);
+  p = writeAttributes(u32, p, flow, known, IPS_SRC_NAT | IPS_DST_NAT, options.timeout, windowFlags(options));
   return finish(u32, at, p);
 }
 
@@ -200,7 +201,7 @@ export function encodeDelete(out: Views, at: number, flow: FlowRef, options: Req
   let p = writeHeader(u32, at, IPCTNL_MSG_CT_DELETE, flags, options.sequence, familyOf(words[row + KIND]!));
   p = writeOriginal(u32, p, flow, known);
   if ((known & K_REPLY) !== 0) p = writeReply(u32, p, flow, known);
-  p = writeAttributes(u32, p, flow, known, 0, options.timeout, false);
+  p = writeAttributes(u32, p, flow, known, 0, options.timeout, 0);
   return finish(u32, at, p);
 }
 
@@ -259,7 +260,7 @@ function writeAttributes(
   known: number,
   statusWithout: number,
   timeout: number,
-  liberal: boolean,
+  flags: number,
 ): number {
   const { words, at: row } = flow;
   let p = at;
@@ -268,7 +269,7 @@ function writeAttributes(
   if (timeout !== TIMEOUT_AS_KNOWN) p = writeWord(u32, p, CTA_TIMEOUT, timeout);
   else if ((known & K_TIMEOUT) !== 0) p = writeWord(u32, p, CTA_TIMEOUT, words[row + TIMEOUT]!);
   if ((known & K_MARK) !== 0) p = writeWord(u32, p, CTA_MARK, words[row + MARK]!);
-  p = writeProtocolInfo(u32, p, words, row, known, liberal);
+  p = writeProtocolInfo(u32, p, words, row, known, flags);
   if ((known & K_NAT) !== 0) p = writeNat(u32, p, words, row, known);
   if ((known & K_ASIDE) !== 0) p = writeAside(u32, p, flow, known);
   if ((known & K_ZONE) !== 0) p = writeHalf(u32, p, CTA_ZONE, swap16(words[row + ZONE]!));
@@ -319,12 +320,12 @@ function writeProtocolInfo(
   words: Uint32Array,
   row: number,
   known: number,
-  liberal: boolean,
+  flags: number,
 ): number {
   switch (protocolOf(words[row + KIND]!)) {
     case IPPROTO_TCP:
-      if ((known & K_TCP) === 0 && !liberal) return at;
-      return closeNest(u32, at, CTA_PROTOINFO, writeTcp(u32, at + 4, words, row, known, liberal));
+      if ((known & K_TCP) === 0 && flags !== BE_LIBERAL) return at;
+      return closeNest(u32, at, CTA_PROTOINFO, writeTcp(u32, at + 4, words, row, known, flags));
     case IPPROTO_SCTP:
       if ((known & K_SCTP) === 0) return at;
       return closeNest(u32, at, CTA_PROTOINFO, writeSctp(u32, at + 4, words, row, known));
@@ -341,24 +342,27 @@ const K_DCCP = K_STATE | K_DCCP_ROLE;
 
 /** The be-liberal flag with itself as mask in both directions. */
 const BE_LIBERAL = IP_CT_TCP_FLAG_BE_LIBERAL | (IP_CT_TCP_FLAG_BE_LIBERAL << 8);
+/** The same of the flag without which the kernel passes over window scales; the original leaves it out. */
+const SCALED = IP_CT_TCP_FLAG_WINDOW_SCALE | (IP_CT_TCP_FLAG_WINDOW_SCALE << 8);
+const K_WSCALE = K_WSCALE_ORIG | K_WSCALE_REPLY;
 
-function writeTcp(
-  u32: Uint32Array,
-  at: number,
-  words: Uint32Array,
-  row: number,
-  known: number,
-  liberal: boolean,
-): number {
+/** What a flow's TCP flags are set to: nothing is checked, or the windows as they are scaled. */
+function windowFlags(options: RequestOptions): number {
+  return options.windowTracking ? SCALED : BE_LIBERAL;
+}
+
+function writeTcp(u32: Uint32Array, at: number, words: Uint32Array, row: number, known: number, flags: number): number {
   const window = words[row + TCP_WINDOW]!;
   let p = at + 4;
   if ((known & K_STATE) !== 0) p = writeByte(u32, p, CTA_PROTOINFO_TCP_STATE, stateOf(words[row + KIND]!));
   // Flags that the kernel reported go back with mask 0, as the original does in a flush: they change nothing.
-  if (liberal) p = writeHalf(u32, p, CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, BE_LIBERAL);
+  const isScaled = (known & K_WSCALE) === K_WSCALE && (window & 0xffff) !== 0;
+  const setsFlags = flags === BE_LIBERAL || (flags === SCALED && isScaled);
+  if (setsFlags) p = writeHalf(u32, p, CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, flags);
   else if ((known & K_TCP_FLAGS_ORIG) !== 0) {
     p = writeHalf(u32, p, CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, (window >>> 16) & 0xff);
   }
-  if (liberal) p = writeHalf(u32, p, CTA_PROTOINFO_TCP_FLAGS_REPLY, BE_LIBERAL);
+  if (setsFlags) p = writeHalf(u32, p, CTA_PROTOINFO_TCP_FLAGS_REPLY, flags);
   else if ((known & K_TCP_FLAGS_REPLY) !== 0) {
     p = writeHalf(u32, p, CTA_PROTOINFO_TCP_FLAGS_REPLY, window >>> 24);
   }

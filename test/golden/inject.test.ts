@@ -6,6 +6,7 @@ import { FlowScratch } from '../../src/flow/scratch.js';
 import { encodeCreate, encodeDelete, encodeUpdate, MAX_REQUEST_BYTES } from '../../src/netlink/encode.js';
 import { decodeFlow } from '../../src/wire/decode.js';
 import { MessageHeader, readHeader } from '../../src/wire/header.js';
+import { withScaleFlags } from '../support/window-scale.js';
 import { bytesOf, hexOf, readFixture } from './wire-cases.js';
 
 interface InjectCase {
@@ -112,10 +113,15 @@ function inject(golden: InjectCase, errnos: number[]) {
 /** The part of a case's name that says what happens, without the configuration. */
 const topic = (name: string): string => name.slice(name.indexOf('.') + 1);
 
-/** The original's request, but for the byte of SCTP's original tag that it overwrites (netlink-requests.test.ts). */
+/**
+ * The original's request, but for the byte of SCTP's original tag that it overwrites (netlink-requests.test.ts) and the
+ * flag of window scales that it leaves out.
+ */
 function asMeant(request: string, message: string): string {
   const tag = /^.*00080012(.{8})/.exec(message)?.[1];
-  return tag === undefined ? request : request.replace(`08000200${tag.slice(0, 6)}08`, `08000200${tag}`);
+  return tag === undefined
+    ? withScaleFlags(request)
+    : request.replace(`08000200${tag.slice(0, 6)}08`, `08000200${tag}`);
 }
 
 describe('direct injection asks the kernel what the original asked', () => {

@@ -12,7 +12,7 @@ import { linkBlock } from '../lab/configuration.js';
 import type { Daemon } from '../lab/daemon.js';
 import { type Firewall, FirewallPair } from '../lab/firewall-pair.js';
 import { mixedFlows, tcpFlows } from '../lab/flows.js';
-import { tested } from '../lab/implementation.js';
+import { ours, tested } from '../lab/implementation.js';
 import { connect } from '../lab/namespace.js';
 import { compiled } from '../lab/project.js';
 import { activeDevice } from '../lab/redundant-links.js';
@@ -274,6 +274,10 @@ describe('Sync', () => {
       for (const direction of ['ORIGINAL', 'REPLY']) {
         expect(Number(tcp![`CTA_PROTOINFO_TCP_FLAGS_${direction}`]) & 0x08).toBe(liberal);
       }
+      // The original leaves out the flag that makes the kernel take scales.
+      const taken = scales && tested === ours;
+      expect(tcp!.CTA_PROTOINFO_TCP_WSCALE_ORIGINAL).toBe(taken ? 7 : 0);
+      expect(tcp!.CTA_PROTOINFO_TCP_WSCALE_REPLY).toBe(taken ? 9 : 0);
       firewall.loadFlows(tcpFlows(1));
       await within('a flow on the wire', () => playing.heardFlows().length > 0);
       const { attributes } = playing.heardFlows()[0]!;

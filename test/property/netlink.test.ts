@@ -216,12 +216,19 @@ function wantedOf(flow: FlowScratch, windowTracking: boolean, kind: 'create' | '
   } else {
     Object.assign(wanted, natOf(flow));
   }
-  if (protocolOf(flow.words[KIND]!) === IPPROTO_TCP && kind !== 'delete' && !windowTracking) {
+  if (protocolOf(flow.words[KIND]!) === IPPROTO_TCP && kind !== 'delete') {
     const tcp = (tree.CTA_PROTOINFO as Tree | undefined)?.CTA_PROTOINFO_TCP as Tree | undefined;
-    const flags = { CTA_PROTOINFO_TCP_FLAGS_ORIGINAL: 8, CTA_PROTOINFO_TCP_FLAGS_REPLY: 8 };
-    wanted.CTA_PROTOINFO = { CTA_PROTOINFO_TCP: { ...tcp, ...flags } };
+    const value = windowTracking ? 1 : 8;
+    const flags = { CTA_PROTOINFO_TCP_FLAGS_ORIGINAL: value, CTA_PROTOINFO_TCP_FLAGS_REPLY: value };
+    if (!windowTracking || isScaled(tcp)) wanted.CTA_PROTOINFO = { CTA_PROTOINFO_TCP: { ...tcp, ...flags } };
   }
   return wanted;
+}
+
+/** Both scales are known and say something: only then the kernel is told that windows are scaled. */
+function isScaled(tcp: Tree | undefined): boolean {
+  const scales = [tcp?.CTA_PROTOINFO_TCP_WSCALE_ORIGINAL, tcp?.CTA_PROTOINFO_TCP_WSCALE_REPLY];
+  return scales.every((scale) => scale !== undefined) && scales.some((scale) => scale !== 0);
 }
 
 function inverseOf(original: Tree, flow: FlowScratch): Tree {
