@@ -63,12 +63,12 @@ describe.each(readdirSync(folder))('examples/sync/%s', (mode) => {
     for (const daemon of daemons) daemon.remove();
   });
 
-  it.each([0, 1])('keepalived takes the configuration of node %i', (index) => {
-    const example = readFileSync(join(folder, mode, `node${index + 1}`, 'keepalived.conf'), 'utf8');
+  it.each([1, 2])('keepalived takes the configuration of node %i', (number) => {
+    const example = readFileSync(join(folder, mode, `node${number}`, 'keepalived.conf'), 'utf8');
     const script = join(projectRoot, 'scripts', 'primary-backup.sh');
-    const path = join(daemons[index]!.directory, 'keepalived.conf');
+    const path = join(daemons[number - 1]!.directory, 'keepalived.conf');
     writeFileSync(path, example.replaceAll('/etc/conntrackd/primary-backup.sh', script));
-    const { status, stdout, stderr } = nodes[index]!.attempt(['keepalived', '-t', '-f', path]);
+    const { status, stdout, stderr } = nodes[number - 1]!.attempt(['keepalived', '-t', '-f', path]);
     expect({ status, text: stdout + stderr }).toEqual({ status: 0, text: '' });
   });
 
