@@ -64,12 +64,14 @@ describe.each(pairings.map((pairing) => [pairing.name, pairing] as const))('FTP 
   });
 
   // The original's commit leaves out how the expected connection is to be translated (spec/findings.md 33).
-  it.runIf(pairing.b.name === 'ours')('an active port behind source NAT', async () => {
-    const ftp = await open(true);
-    await ftp.take('port');
-    await failOver(1);
-    expect(await ftp.take('active')).toBe(FTP_FILE_BYTES);
-    await ftp.take('port');
-    expect(await ftp.take('active')).toBe(FTP_FILE_BYTES);
-  });
+  if (pairing.b.name === 'ours') {
+    it('an active port behind source NAT', async () => {
+      const ftp = await open(true);
+      await ftp.take('port');
+      await failOver(1);
+      expect(await ftp.take('active')).toBe(FTP_FILE_BYTES);
+      await ftp.take('port');
+      expect(await ftp.take('active')).toBe(FTP_FILE_BYTES);
+    });
+  }
 });
