@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { FEATURES } from '../../grammar/features.js';
 import { FlowScratch } from '../../src/flow/scratch.js';
 import { TableDump } from '../../src/kernel/dump.js';
 import { AF_UNIX, bind, closeSocket, openSocket, receive, SOCK_DGRAM } from '../../src/native/index.js';
@@ -12,7 +13,7 @@ import { linkBlock } from '../lab/configuration.js';
 import type { Daemon } from '../lab/daemon.js';
 import { type Firewall, FirewallPair } from '../lab/firewall-pair.js';
 import { mixedFlows, tcpFlows } from '../lab/flows.js';
-import { ours, tested } from '../lab/implementation.js';
+import { original, ours, tested } from '../lab/implementation.js';
 import { connect } from '../lab/namespace.js';
 import { compiled } from '../lab/project.js';
 import { activeDevice } from '../lab/redundant-links.js';
@@ -114,7 +115,7 @@ describe('General', () => {
     });
     const text = readFileSync(daemon.paths.config, 'utf8');
     writeFileSync(daemon.paths.config, text.replace(/LogFile .*/, 'LogFile off').replace('Syslog off', ''));
-    const lines = await withPrivateDev(daemon);
+    const lines = await withPrivateDev(daemon, (log) => log.received());
     // RFC 3164: facility local3 is 19, severity notice 5.
     expect(lines).toEqual(
       expect.arrayContaining([expect.stringMatching(/^<157>.* conntrack-tools\[\d+\]: initialization completed$/)]),
@@ -374,6 +375,44 @@ describe('links', () => {
   });
 });
 
+describe('Stats', () => {
+  const statistics = FEATURES.statistics.ready || tested === original;
+
+  it.runIf(statistics)(
+    'Stats, LogFile and Syslog: a line for each flow that ends, in the file and to syslog',
+    async () => {
+      const daemon = firewall.prepareDaemon(tested, { mode: 'FTFW', link: firewall.link('UDP') });
+      const file = join(daemon.directory, 'flows-ended');
+      const { paths } = daemon;
+      const general = [
+        'Systemd off',
+        `LogFile ${paths.log}`,
+        `LockFile ${paths.lock}`,
+        `UNIX { Path ${paths.socket} }`,
+      ];
+      const stats = `Stats { LogFile ${file} Syslog local5 }`;
+      writeFileSync(paths.config, `General { ${general.join('\n')} }\n${stats}\n`);
+      const ended = /[\t ]tcp +6 .*src=198\.18\.0\.\d+ .*dport=80 /;
+      const lines = await withPrivateDev(daemon, async (log) => {
+        firewall.loadFlows(tcpFlows(3));
+        await within('the flows', () => daemon.request('-i').split('\n').filter(Boolean).length === 3);
+        firewall.flushKernelTable();
+        const heard: string[] = [];
+        await within('three lines', () => heard.push(...log.received()) >= 3);
+        return heard;
+      });
+      expect(lines.filter((line) => ended.test(line))).toHaveLength(3);
+      // RFC 3164: severity informational is 6. The facility that the original uses is user, whatever the clause says.
+      expect(lines.filter((line) => /^<(?:174|14)>/.test(line))).toHaveLength(3);
+      const written = (): string[] =>
+        readFileSync(file, 'utf8')
+          .split('\n')
+          .filter((line) => ended.test(line));
+      await within('the file', () => written().length === 3);
+    },
+  );
+});
+
 /** CTA_PROTOINFO_TCP of every flow in the kernel table. */
 function kernelTcpState(): Promise<Record<string, unknown>[]> {
   const flows: Record<string, unknown>[] = [];
@@ -417,8 +456,8 @@ class UnixListener {
   }
 }
 
-/** Starts a daemon that sees a /dev with nothing but null and log; what it wrote there. */
-async function withPrivateDev(daemon: Daemon): Promise<string[]> {
+/** Starts a daemon that sees a /dev with nothing but null and log, whose reader `use` is given. */
+async function withPrivateDev<T>(daemon: Daemon, use: (log: UnixListener) => T | Promise<T>): Promise<T> {
   const directory = join(daemon.directory, 'dev');
   mkdirSync(directory);
   writeFileSync(join(directory, 'null'), '');
@@ -431,7 +470,7 @@ async function withPrivateDev(daemon: Daemon): Promise<string[]> {
     expect(result.stderr).toBe('');
     expect(result.status).toBe(0);
     await daemon.found();
-    return log.received();
+    return await use(log);
   } finally {
     log.close();
   }

@@ -50,10 +50,7 @@ describe('doc/clauses.md', () => {
   it.each(CLAUSES.map((clause, index) => [title(clause), clause, rows[index]] as const))('%s', (_, clause, row) => {
     expect(row!.effect).not.toBe('');
     if (clause.effect.kind === 'none') expect(row!.effect).toContain(clause.effect.reason);
-    if (isMissing(clause)) {
-      expect(row!.tests).toBe(NOT_YET);
-      return;
-    }
+    if (isMissing(clause) && row!.tests === NOT_YET) return;
     const tests = [...row!.tests.matchAll(TEST)].map(({ groups }) => groups!);
     expect(tests).not.toEqual([]);
     for (const { file, title: named } of tests) {
