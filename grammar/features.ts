@@ -25,7 +25,7 @@ export const FEATURES = {
   polling: { title: 'PollSecs', ready: true, otherwise: 'refuse' },
   filter: { title: 'Filter', ready: true, otherwise: 'refuse' },
   expectations: { title: 'ExpectationSync', ready: true, otherwise: 'ignore' },
-  statistics: { title: 'statistics mode', ready: false, otherwise: 'refuse' },
+  statistics: { title: 'statistics mode', ready: true, otherwise: 'refuse' },
   helpers: { title: 'user-space helpers', ready: false, otherwise: 'ignore' },
   systemd: { title: 'notifications to systemd', ready: true, otherwise: 'ignore' },
 } as const satisfies Record<string, Feature>;

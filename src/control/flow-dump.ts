@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.js';
-import { formatAges, formatFlowLine } from '../flow/format.js';
+import { type FormatOptions, formatAges, formatFlowLine } from '../flow/format.js';
 import { formatFlowXml } from '../flow/format-xml.js';
 import { CREATED, STATE_DEAD, UPDATED } from '../flow/layout.js';
 import { FlowPointer } from '../flow/ref.js';
@@ -13,7 +13,6 @@ const CHUNK_BYTES = 65536;
 const LINE_ROOM = 4096;
 
 const LINE_FEED = 0x0a;
-const NOTHING_MORE = {};
 /** What is shown where entries do not expire. */
 const NEVER_EXPIRES = -1;
 
@@ -38,11 +37,13 @@ export class FlowDump implements ChunkSource {
     const { out, table } = this;
     out.clear();
     const nowSeconds = Math.floor(this.clock.monotonicMs() / 1000);
+    // With nf_conntrack_timestamp the line of a flow shows its age.
+    const shown: FormatOptions = { nowSeconds: this.clock.wallSeconds() };
     let row = table.next(this.row);
     while (row !== NO_ROW && out.length < CHUNK_BYTES) {
       if (table.state(row) !== STATE_DEAD) {
         table.point(row, this.pointer);
-        this.entry(nowSeconds);
+        this.entry(nowSeconds, shown);
       }
       row = table.next(row + 1);
     }
@@ -50,12 +51,12 @@ export class FlowDump implements ChunkSource {
     return out.length === 0 ? null : out.bytes.subarray(0, out.length);
   }
 
-  private entry(nowSeconds: number): void {
+  private entry(nowSeconds: number, shown: FormatOptions): void {
     const { out, pointer } = this;
     if (this.xml) {
-      formatFlowXml(out, pointer, NOTHING_MORE);
+      formatFlowXml(out, pointer, shown);
     } else {
-      formatFlowLine(out, pointer, NOTHING_MORE);
+      formatFlowLine(out, pointer, shown);
       formatAges(out, this.expiresIn(nowSeconds), nowSeconds - pointer.words[pointer.at + CREATED]!);
     }
     out.byte(LINE_FEED);

@@ -1,4 +1,5 @@
-import { formatFlowLine } from '../flow/format.js';
+import type { Clock } from '../base/clock.js';
+import { type FormatOptions, formatFlowLine } from '../flow/format.js';
 import type { FlowScratch } from '../flow/scratch.js';
 import { TextBuffer } from '../flow/text.js';
 import type { ChunkSource } from './service.js';
@@ -24,8 +25,13 @@ export class KernelListing implements ChunkSource {
   private readonly out = new TextBuffer(CHUNK_BYTES + READ_ROOM);
   private ended = false;
 
+  private shown: FormatOptions = KERNEL_LINE;
+
   /** @throws SystemError when the kernel refuses */
-  constructor(private readonly flows: ListedFlows) {
+  constructor(
+    private readonly flows: ListedFlows,
+    private readonly clock: Clock,
+  ) {
     flows.open();
   }
 
@@ -33,6 +39,7 @@ export class KernelListing implements ChunkSource {
   next(): Uint8Array | null {
     const { out, flows } = this;
     out.clear();
+    this.shown = { ...KERNEL_LINE, nowSeconds: this.clock.wallSeconds() };
     while (!this.ended && out.length < CHUNK_BYTES) this.ended = flows.read(this.line) < 0;
     return out.length === 0 ? null : out.bytes.subarray(0, out.length);
   }
@@ -42,7 +49,7 @@ export class KernelListing implements ChunkSource {
   }
 
   private readonly line = (flow: FlowScratch): void => {
-    formatFlowLine(this.out, flow, KERNEL_LINE, flow.hasCounters ? flow.counters : null);
+    formatFlowLine(this.out, flow, this.shown, flow.hasCounters ? flow.counters : null);
     this.out.byte(LINE_FEED);
   };
 }

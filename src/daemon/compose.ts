@@ -21,7 +21,7 @@ import { FlowScratch } from '../flow/scratch.js';
 import { FlowTable, NO_ROW } from '../flow/table.js';
 import { TextBuffer } from '../flow/text.js';
 import { TableDump } from '../kernel/dump.js';
-import { EventSource } from '../kernel/events.js';
+import type { EventSource } from '../kernel/events.js';
 import { LinkWatch } from '../kernel/link-watch.js';
 import { KernelRequests } from '../kernel/requests.js';
 import { TableReader } from '../kernel/table-reader.js';
@@ -35,14 +35,14 @@ import type { SyncContext, SyncMode } from '../sync/mode.js';
 import { Notrack } from '../sync/notrack.js';
 import { MALFORMED_COUNTER } from '../wire/counters.js';
 import type { Daemon, DaemonContext } from './daemon.js';
+import { openEvents } from './event-socket.js';
 import { rehearse } from './rehearsal.js';
+import { StatsDaemon } from './stats-daemon.js';
 import { SyncService } from './sync-service.js';
 
 /** Puts the daemon together: the one place that picks implementations. */
 export async function compose(config: Config, log: Logger, context: DaemonContext): Promise<Daemon> {
-  if (config.sync === null) {
-    throw new ConntrackdError('NO_MODE', 'the configuration has no Sync block', 'statistics mode is not available');
-  }
+  if (config.sync === null) return new StatsDaemon(config, log, context);
   if (withoutInternal(config.sync)) log.notice('disabling internal cache');
   if (withoutExternal(config.sync)) log.notice('disabling external cache');
   return new SyncDaemon(config, config.sync, log, context);
@@ -153,7 +153,7 @@ class SyncDaemon implements Daemon {
       links: this.links,
       clock,
       eventBufferSize: () => this.events?.bufferSize ?? config.general.netlinkBufferSize ?? 0,
-      listKernel: () => new KernelListing(this.readTable()),
+      listKernel: () => new KernelListing(this.readTable(), clock),
       requestStop: () => context.requestStop(),
     });
   }
@@ -275,31 +275,12 @@ class SyncDaemon implements Daemon {
     );
     this.linkWatch.start();
     // The event socket is there before the dump: what happens meanwhile waits in it and is newer than the dump.
-    this.events = this.openEvents();
+    const { general, sync } = this.config;
+    this.events = openEvents(general, sync?.options.expectations != null, this.engine, this.log);
     await this.engine.populate();
     this.events?.start();
     this.engine.start();
     this.endRehearsal = rehearse(this.context.clock, this.context.scheduler);
-  }
-
-  /** Null with PollSecs. */
-  private openEvents(): EventSource | null {
-    const { general } = this.config;
-    if (general.pollSeconds !== null) {
-      this.log.notice('running in polling mode');
-      return null;
-    }
-    const options = {
-      iterationLimit: general.eventIterationLimit,
-      bufferSize: general.netlinkBufferSize,
-      bufferMaxGrowth: general.netlinkBufferSizeMaxGrowth,
-      reliable: general.eventsReliable,
-      expectations: this.config.sync?.options.expectations != null,
-      filter: general.filter,
-    };
-    const events = new EventSource(options, this.engine, this.log);
-    if (events.filtersInKernel) this.engine.trustEventFilter();
-    return events;
   }
 
   async stop(): Promise<void> {

@@ -22,6 +22,11 @@ export interface Daemon {
    * order"). Rejects with a ConntrackdError when the daemon cannot work; `stop` is called then, too.
    */
   start(): Promise<void>;
+  /**
+   * Opens its own log files anew, after a rotation. Throws a ConntrackdError when that fails; the old ones stay in use
+   * then. Daemons without log files of their own lack it.
+   */
+  reopenLogs?(): void;
   /** Closes everything. Must not take longer than a second or two: the process has five to end. */
   stop(): Promise<void>;
 }

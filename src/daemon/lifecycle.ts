@@ -133,6 +133,7 @@ export class Lifecycle {
     }
     try {
       this.log.reopen();
+      this.daemon?.reopenLogs?.();
       this.log.notice('SIGHUP received: log file opened again; a changed configuration needs a restart');
     } catch (error) {
       this.log.error(describe(error));

@@ -1,7 +1,6 @@
 import type { Clock } from '../base/clock.js';
 import { SystemError } from '../base/errors.js';
 import { InternalBypass } from '../cache/bypass.js';
-import type { CacheCounters } from '../cache/counters.js';
 import type { ExternalCache } from '../cache/external.js';
 import { DirectInject } from '../cache/inject.js';
 import type { InternalCache } from '../cache/internal.js';
@@ -11,7 +10,6 @@ import { ExpectationDump } from '../control/expectation-dump.js';
 import { FlowDump } from '../control/flow-dump.js';
 import type { ChunkSource, ControlService, ResendQueueView, Subject } from '../control/service.js';
 import type {
-  CacheStatistics,
   ChannelStatistics,
   DaemonStatistics,
   LinkStatistics,
@@ -27,6 +25,7 @@ import type { SyncEngine } from '../sync/engine.js';
 import type { ExpectationSync } from '../sync/expectations.js';
 import type { SyncMode } from '../sync/mode.js';
 import { RECEIVE_COUNTERS } from '../wire/counters.js';
+import { cacheStatistics, netlinkStatistics } from './statistics.js';
 
 export interface SyncServiceContext {
   readonly engine: SyncEngine;
@@ -125,17 +124,7 @@ export class SyncService implements ControlService {
       processedPackets: internal.processedPackets,
       channel: channelStatistics(links),
       network: networkStatistics(mode),
-      netlink: {
-        eventsReceived: kernel.eventsReceived,
-        eventsFiltered: kernel.eventsFiltered,
-        eventsUnknownType: kernel.eventsUnknown,
-        catchEventFailed: kernel.eventFailures,
-        dumpUnknownType: kernel.dumpUnknown,
-        overrun: kernel.overruns,
-        flushes: kernel.flushes,
-        resyncs: kernel.resyncs,
-        bufferSize: this.context.eventBufferSize(),
-      },
+      netlink: netlinkStatistics(kernel, this.context.eventBufferSize()),
       allocatedQueueNodes: mode.controlMessages(),
       queues: queueStatistics(mode, links),
     };
@@ -166,32 +155,6 @@ function expectationStatistics(expectations: ExpectationSync | null): StoreStati
       ? cacheStatistics('external', external.active, external.entries.size, external.counters)
       : { kind: 'inject', ...external.counters },
   ];
-}
-
-function cacheStatistics(
-  name: 'internal' | 'external',
-  active: number,
-  total: number,
-  counters: CacheCounters,
-): CacheStatistics {
-  const { createFailed, noMemory, noSpace, updateFailed, updateNotFound, destroyFailed, destroyNotFound } = counters;
-  const { created, updated, destroyed } = counters;
-  return {
-    kind: 'cache',
-    name,
-    active,
-    total,
-    created,
-    createFailed,
-    noMemory,
-    noSpace,
-    updated,
-    updateFailed,
-    updateNotFound,
-    destroyed,
-    destroyFailed,
-    destroyNotFound,
-  };
 }
 
 function channelStatistics(links: Links): ChannelStatistics {

@@ -53,7 +53,7 @@ export class FileTransport extends Transport {
       this.lost = 0;
     } catch {
       // A full disk must not stop the daemon, and there is nowhere to tell it but here, once there is room again.
-      this.lost++;
+      this.lost += line.split('\n').length;
     }
   }
 }

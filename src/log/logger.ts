@@ -1,9 +1,10 @@
-import winston from 'winston';
+import type winston from 'winston';
 import type { Logger } from '../base/logger.js';
 import { ConsoleTransport } from './console.js';
 import { FileTransport } from './file.js';
 import { formatFlowOfLine, formatLine, type Level } from './format.js';
 import type { LogRecord } from './record.js';
+import { createSink } from './sink.js';
 import { SYSLOG_FACILITIES, SyslogTransport } from './syslog.js';
 import type { LogTransport } from './transport.js';
 
@@ -17,12 +18,6 @@ export interface LogOptions {
   /** Where the system's log listens, if not at its usual place. */
   readonly syslogPath?: string;
 }
-
-/** winston's order: the smaller, the more severe. */
-const LEVELS: Readonly<Record<Level, number>> = { error: 0, warning: 1, notice: 2, info: 3 };
-
-/** The lines come formatted: nothing is left to do. */
-const asItIs = winston.format((record) => record);
 
 /** The daemon's log: file, syslog and terminal, in the original's format (spec/daemon.md). */
 export class DaemonLog implements Logger {
@@ -39,15 +34,7 @@ export class DaemonLog implements Logger {
     const facility = options.syslog === null ? undefined : SYSLOG_FACILITIES[options.syslog];
     if (facility !== undefined) transports.push(new SyslogTransport(facility, options.syslogPath));
     if (options.console) transports.push(new ConsoleTransport());
-    // Without a single transport winston complains about each line.
-    const silent = transports.length === 0;
-    this.sink = winston.createLogger({
-      levels: { ...LEVELS },
-      level: 'info',
-      format: asItIs(),
-      transports: transports as winston.transport[],
-      silent,
-    });
+    this.sink = createSink(transports);
   }
 
   info(text: string): void {

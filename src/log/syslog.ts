@@ -48,7 +48,8 @@ export class SyslogTransport extends Transport {
     if (this.lost > 0 && this.deliver('warning', `${this.lost} lines could not be sent here`, record.date)) {
       this.lost = 0;
     }
-    if (!this.deliver(record.level, record.message, record.date)) this.lost++;
+    // A datagram holds one line.
+    for (const line of record.message.split('\n')) if (!this.deliver(record.level, line, record.date)) this.lost++;
     next();
   }
 

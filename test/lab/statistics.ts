@@ -32,7 +32,7 @@ function escaped(text: string): string {
 }
 
 /** Flows in the internal and external cache by `-s`. */
-export function activeConnections(text: string, cache: 'internal' | 'external'): number {
+export function activeConnections(text: string, cache: 'internal' | 'external' | 'stats'): number {
   return statistic(text, `cache ${cache}:`, 'current active connections');
 }
 

@@ -4,6 +4,8 @@ import { K_USE, KNOWN, USE } from '../../../src/flow/layout.js';
 import type { FlowScratch } from '../../../src/flow/scratch.js';
 import { tcpFlow } from '../../support/tcp-flow.js';
 
+const clock = { monotonicMs: () => 0, wallSeconds: () => 1_000_000 };
+
 /** So many flows, 100 a read. */
 class Flows implements ListedFlows {
   opened = 0;
@@ -39,7 +41,7 @@ class Flows implements ListedFlows {
 }
 
 function textOf(flows: ListedFlows): string {
-  const listing = new KernelListing(flows);
+  const listing = new KernelListing(flows, clock);
   let text = '';
   for (let piece = listing.next(); piece !== null; piece = listing.next()) {
     expect(piece.length).toBeLessThan(131_072);
@@ -64,7 +66,7 @@ describe('the listing of the kernel table', () => {
   it('is empty for an empty table, and closes the dump when its reader goes away', () => {
     expect(textOf(new Flows(0))).toBe('');
     const flows = new Flows(5000);
-    const listing = new KernelListing(flows);
+    const listing = new KernelListing(flows, clock);
     listing.next();
     listing.cancel();
     expect(flows.closed).toBe(1);
