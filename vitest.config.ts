@@ -6,7 +6,7 @@ const pure = ['unit', 'golden', 'property', 'simulation'];
  * Suites that make network namespaces and start daemons, and how many files of each may run at a time. The machines
  * they run on are small; the interop suite mostly waits, so that three files share two cores well.
  */
-const system = { kernel: 1, interop: 3, e2e: 1 };
+const system = { kernel: 1, interop: 3, e2e: 2 };
 
 export default defineConfig({
   test: {
