@@ -249,6 +249,8 @@ export class Links implements Channel {
     const { log } = this.context;
     try {
       link.channel.open();
+      const { sendBuffer, receiveBuffer } = link.channel;
+      log.info(`${link.name}: socket buffers are ${sendBuffer} bytes to send, ${receiveBuffer} bytes to receive`);
       if (link.waitsFor !== '') log.notice(`${link.name}: the link is there, messages flow`);
       link.waitsFor = '';
     } catch (error) {

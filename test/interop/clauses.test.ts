@@ -350,7 +350,12 @@ describe('links', () => {
   it.each(['UDP', 'Multicast', 'TCP'] as const)(
     'SndSocketBuffer and RcvSocketBuffer: what the kernel gave the sockets of %s',
     async (transport) => {
-      await start({ link: firewall.link(transport, 'v4', ['SndSocketBuffer 300000', 'RcvSocketBuffer 400000']) });
+      const buffers = ['SndSocketBuffer 300000', 'RcvSocketBuffer 400000'];
+      const daemon = await start({ link: firewall.link(transport, 'v4', buffers) });
+      const toSend = transport === 'TCP' ? '\\d+' : '600000';
+      expect(daemon.log()).toMatch(
+        new RegExp(`\\[info\\] sync0: socket buffers are ${toSend} bytes to send, 800000 bytes to receive`),
+      );
       const memory = (): string => firewall.namespace.run(['ss', transport === 'TCP' ? '-tanmH' : '-uanmH']);
       // The kernel doubles what it is asked for (socket(7)).
       expect(memory()).toContain('rb800000');

@@ -87,8 +87,9 @@ let worthless: number;
 let onDatagram: (source: number) => void;
 let links: Links;
 
+/** What matters to an administrator; the sizes of buffers are another test's. */
 const log: Logger = {
-  info: (text) => lines.push(`info ${text}`),
+  info: () => {},
   notice: (text) => lines.push(`notice ${text}`),
   warning: (text) => lines.push(`warning ${text}`),
   error: (text) => lines.push(`error ${text}`),
