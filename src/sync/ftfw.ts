@@ -25,15 +25,13 @@ import {
   FLAG_HELLO_BACK,
   FLAG_NACK,
   FLAG_RESYNC,
-  FLOW_DESTROY,
-  FLOW_NEW,
-  FLOW_UPDATE,
   HELLO_FLAGS,
   RANGE_FLAGS,
 } from '../wire/tables.js';
 import { BulkCursor } from './bulk.js';
 import { EXPECTATION_TYPES, ExpectationOutbox } from './expectation-outbox.js';
 import { FlightWindow } from './flight.js';
+import { TYPE_OF_STATE } from './message-sender.js';
 import { Allowance } from './missing.js';
 import type {
   Health,
@@ -715,10 +713,6 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     this.context.logger.warning(`${this.nameOf(peer)}: message ${sequence} where ${expected} was due, ${what}`);
   }
 }
-
-/** Index = entry state (layout.ts): what its message is called. */
-const TYPE_OF_STATE = new Uint8Array([FLOW_NEW, FLOW_NEW, FLOW_UPDATE, FLOW_DESTROY]);
-TYPE_OF_STATE[STATE_DEAD] = FLOW_DESTROY;
 
 /** A control message that this mode knows: one of the four, and no range that runs backwards. */
 function isControl({ type, flags, from, to }: MessageHeader): boolean {
