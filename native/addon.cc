@@ -7,6 +7,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitBatches(env, exports);
   InitPoll(env, exports);
   InitHost(env, exports);
+  InitLoop(env, exports);
   return exports;
 }
 

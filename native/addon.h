@@ -19,6 +19,7 @@ void InitSockets(Napi::Env env, Napi::Object exports);
 void InitBatches(Napi::Env env, Napi::Object exports);
 void InitPoll(Napi::Env env, Napi::Object exports);
 void InitHost(Napi::Env env, Napi::Object exports);
+void InitLoop(Napi::Env env, Napi::Object exports);
 
 /** Runs a system call again while a signal interrupts it; gives its result, or -errno. */
 template <typename Call>

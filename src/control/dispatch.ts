@@ -1,5 +1,6 @@
 import { formatLinks } from './replies/channel.js';
 import { formatCaches, formatExpectations, formatGeneral } from './replies/general.js';
+import { formatLatency } from './replies/latency.js';
 import { formatNetwork } from './replies/network.js';
 import { formatQueues, streamResendQueue } from './replies/queues.js';
 import { type ControlCounters, formatRuntime } from './replies/runtime.js';
@@ -49,6 +50,7 @@ const HANDLERS: Readonly<Record<RequestName, Handler>> = {
   STATS_CACHE: (service) => formatCaches(service.statistics()),
   STATS_RUNTIME: (service, control) => formatRuntime(service.statistics(), control),
   STATS_LINK: (service) => formatLinks(service.statistics().channel),
+  STATS_LATENCY: (service) => formatLatency(service.latency()),
   STATS_QUEUE: (service) => formatQueues(service.statistics()),
   STATS_RSQUEUE: (service) => {
     const view = service.resendQueue();

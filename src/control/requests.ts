@@ -40,6 +40,8 @@ const SYNC: readonly DaemonMode[] = ['sync'];
  * Rows of one option stand in the order in which an abbreviated word is matched: the first row that begins with what
  * was typed wins (spec/control.md "Command line").
  *
+ * Codes from 256 on are ours. The original answers codes that it does not know with nothing (spec/findings.md 39).
+ *
  * Modes as the original takes them (spec/findings.md 39): with `Stats`, `-f` alone (45) does nothing, 19 and 33 do.
  */
 export const REQUESTS = [
@@ -67,6 +69,7 @@ export const REQUESTS = [
   request(32, 'STATS_RSQUEUE', '-s rsqueue', SYNC, 'show what waits for acknowledgement (FTFW)'),
   request(35, 'STATS_PROCESS', '-s process', BOTH, 'show child processes (there are none)'),
   request(36, 'STATS_QUEUE', '-s queue', SYNC, 'show the lengths of the queues'),
+  request(256, 'STATS_LATENCY', '-s latency', BOTH, 'show how long things take and keep others waiting'),
   request(21, 'STATS', '-s ct', BOTH, 'show statistics of flows'),
   request(37, 'EXP_STATS', '-s expect', SYNC, 'show statistics of expectations'),
   request(44, 'ALL_RESYNC_MASTER', '-R', BOTH, 'resync the internal cache from the kernel'),

@@ -1,5 +1,5 @@
 import type { DaemonMode } from './requests.js';
-import type { DaemonStatistics, ResendEntry } from './statistics.js';
+import type { DaemonStatistics, LatencyStatistics, ResendEntry } from './statistics.js';
 
 /** What a request is about: flows, expectations, or both. */
 export type Subject = 'ct' | 'expect' | 'all';
@@ -60,6 +60,8 @@ export interface ControlService {
 
   /** A snapshot of everything `-s` and its words print, but for the queue below. */
   statistics(): DaemonStatistics;
+  /** `-s latency`. */
+  latency(): readonly LatencyStatistics[];
   /** `-s rsqueue`: null where nothing is resent (ALARM, NOTRACK). */
   resendQueue(): ResendQueueView | null;
 }

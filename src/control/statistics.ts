@@ -1,3 +1,5 @@
+import type { DurationHistogram } from '../base/histogram.js';
+
 /**
  * What the statistics replies print, as plain numbers. The daemon fills it in, src/control/replies turns it into the
  * original's text.
@@ -110,6 +112,12 @@ export interface ResendEntry {
   readonly sequence: number;
   /** The header's flags, of control messages. */
   readonly flags: number;
+}
+
+/** One line of `-s latency`. */
+export interface LatencyStatistics {
+  readonly name: string;
+  readonly durations: DurationHistogram;
 }
 
 export interface DaemonStatistics {

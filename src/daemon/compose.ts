@@ -36,6 +36,7 @@ import { Notrack } from '../sync/notrack.js';
 import { MALFORMED_COUNTER } from '../wire/counters.js';
 import type { Daemon, DaemonContext } from './daemon.js';
 import { openEvents } from './event-socket.js';
+import { Latency } from './latency.js';
 import { rehearse } from './rehearsal.js';
 import { StatsDaemon } from './stats-daemon.js';
 import { SyncService } from './sync-service.js';
@@ -61,6 +62,7 @@ class SyncDaemon implements Daemon {
   private linkWatch: LinkWatch | null = null;
   private endRehearsal: () => void = () => {};
   private readonly line = new TextBuffer();
+  private readonly latency = new Latency();
 
   constructor(
     private readonly config: Config,
@@ -139,6 +141,8 @@ class SyncDaemon implements Daemon {
       expectations,
       commitKernel: this.commitKernel,
       flushKernel: this.flushKernel,
+      commitScheduler: this.latency.ofCommit(scheduler),
+      eventToWire: this.latency.eventToWire,
       injectPort: this.injectKernel?.portId ?? null,
       filter: this.filter,
       openDump: (events) => new TableDump(events),
@@ -152,6 +156,7 @@ class SyncDaemon implements Daemon {
       expectations,
       links: this.links,
       clock,
+      latency: this.latency,
       eventBufferSize: () => this.events?.bufferSize ?? config.general.netlinkBufferSize ?? 0,
       listKernel: () => new KernelListing(this.readTable(), clock),
       requestStop: () => context.requestStop(),

@@ -9,6 +9,7 @@ import { StatsCache } from '../stats/cache.js';
 import { StatsEngine } from '../stats/engine.js';
 import type { Daemon, DaemonContext } from './daemon.js';
 import { openEvents } from './event-socket.js';
+import { Latency } from './latency.js';
 import { StatsService } from './stats-service.js';
 
 /** A daemon in statistics mode. */
@@ -41,6 +42,7 @@ export class StatsDaemon implements Daemon {
       engine: this.engine,
       cache,
       clock,
+      latency: new Latency(),
       eventBufferSize: () => this.events?.bufferSize ?? general.netlinkBufferSize ?? 0,
       requestStop,
     });

@@ -1,15 +1,17 @@
 import type { Clock } from '../base/clock.js';
 import { FlowDump } from '../control/flow-dump.js';
 import type { ChunkSource, ControlService, ResendQueueView, Subject } from '../control/service.js';
-import type { DaemonStatistics, NetworkStatistics } from '../control/statistics.js';
+import type { DaemonStatistics, LatencyStatistics, NetworkStatistics } from '../control/statistics.js';
 import type { StatsCache } from '../stats/cache.js';
 import type { StatsEngine } from '../stats/engine.js';
+import type { Latency } from './latency.js';
 import { cacheStatistics, netlinkStatistics } from './statistics.js';
 
 export interface StatsServiceContext {
   readonly engine: StatsEngine;
   readonly cache: StatsCache;
   readonly clock: Clock;
+  readonly latency: Latency;
   /** Receive buffer of the event socket in bytes. */
   eventBufferSize(): number;
   requestStop(): Promise<void>;
@@ -42,7 +44,8 @@ export class StatsService implements ControlService {
   }
 
   dumpInternal(subject: 'ct' | 'expect', xml: boolean): ChunkSource | null {
-    return subject === 'ct' ? new FlowDump(this.context.cache.cache.table, this.context.clock, xml) : null;
+    const { cache, clock, latency } = this.context;
+    return subject === 'ct' ? latency.ofReply(new FlowDump(cache.cache.table, clock, xml)) : null;
   }
 
   dumpExternal(): null {
@@ -88,6 +91,10 @@ export class StatsService implements ControlService {
       allocatedQueueNodes: 0,
       queues: [],
     };
+  }
+
+  latency(): LatencyStatistics[] {
+    return this.context.latency.statistics();
   }
 
   resendQueue(): ResendQueueView | null {

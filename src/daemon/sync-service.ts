@@ -12,6 +12,7 @@ import type { ChunkSource, ControlService, ResendQueueView, Subject } from '../c
 import type {
   ChannelStatistics,
   DaemonStatistics,
+  LatencyStatistics,
   LinkStatistics,
   NetworkStatistics,
   QueueStatistics,
@@ -25,6 +26,7 @@ import type { SyncEngine } from '../sync/engine.js';
 import type { ExpectationSync } from '../sync/expectations.js';
 import type { SyncMode } from '../sync/mode.js';
 import { RECEIVE_COUNTERS } from '../wire/counters.js';
+import type { Latency } from './latency.js';
 import { cacheStatistics, netlinkStatistics } from './statistics.js';
 
 export interface SyncServiceContext {
@@ -36,6 +38,7 @@ export interface SyncServiceContext {
   readonly expectations: ExpectationSync | null;
   readonly links: Links;
   readonly clock: Clock;
+  readonly latency: Latency;
   /** Receive buffer of the event socket in bytes. */
   eventBufferSize(): number;
   /** The kernel's flows, which `-i` shows where there is no internal cache. */
@@ -53,18 +56,20 @@ export class SyncService implements ControlService {
   }
 
   dumpInternal(subject: 'ct' | 'expect', xml: boolean): ChunkSource | null {
-    const { internal, clock } = this.context;
+    const { internal, clock, latency } = this.context;
     if (subject !== 'ct') return this.dumpExpectations(this.context.expectations?.internal, xml);
     // Of the kernel's flows the original shows no XML (spec/findings.md 38).
-    return internal instanceof InternalBypass ? this.context.listKernel() : new FlowDump(internal.table, clock, xml);
+    const dump =
+      internal instanceof InternalBypass ? this.context.listKernel() : new FlowDump(internal.table, clock, xml);
+    return latency.ofReply(dump);
   }
 
   dumpExternal(subject: 'ct' | 'expect', xml: boolean): ChunkSource | null {
-    const { external, clock } = this.context;
+    const { external, clock, latency } = this.context;
     if (subject !== 'ct') return this.dumpExpectations(this.context.expectations?.external, xml);
     if (external instanceof DirectInject) return null;
     const lifetime = external instanceof AgingExternalCache ? external.cacheTimeout : null;
-    return new FlowDump(external.table, clock, xml, lifetime);
+    return latency.ofReply(new FlowDump(external.table, clock, xml, lifetime));
   }
 
   /** Null, an empty reply, where expectations are not replicated. */
@@ -128,6 +133,10 @@ export class SyncService implements ControlService {
       allocatedQueueNodes: mode.controlMessages(),
       queues: queueStatistics(mode, links),
     };
+  }
+
+  latency(): LatencyStatistics[] {
+    return this.context.latency.statistics();
   }
 
   resendQueue(): ResendQueueView | null {

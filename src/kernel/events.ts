@@ -47,8 +47,11 @@ export interface EventSourceOptions {
 export interface EventSourceEvents {
   /** One datagram of the kernel: netlink messages in `views` from byte `at` (a multiple of 4) to `end`. */
   onEvents(views: Views, at: number, end: number): void;
-  /** The turn is over: no event waits, or the iteration limit was reached. */
-  onTurnEnd(): void;
+  /**
+   * The turn is over: no event waits, or the iteration limit was reached.
+   * @param readableSinceMs since when the turn's first event may have been there, on performance.now()'s clock
+   */
+  onTurnEnd(readableSinceMs: number): void;
   /** The kernel dropped events. */
   onOverrun(): void;
   /** An event could not be read. */
@@ -125,7 +128,7 @@ export class EventSource {
     return inKernel;
   }
 
-  private turn(): void {
+  private turn(readableSinceMs = performance.now()): void {
     const limit = this.options.iterationLimit * (this.pace.busy ? BURST_FACTOR : 1);
     let handled = 0;
     let more = true;
@@ -134,7 +137,7 @@ export class EventSource {
       handled += Math.abs(received);
       more = received > 0;
     }
-    this.events.onTurnEnd();
+    this.events.onTurnEnd(readableSinceMs);
     if (!more && this.pace.rest(handled, performance.now())) this.rest();
   }
 
@@ -153,12 +156,13 @@ export class EventSource {
   private rest(): void {
     if (!this.started) return;
     this.poll.stop();
-    this.restTimer = setTimeout(() => this.resume(), REST_MS);
+    const since = performance.now();
+    this.restTimer = setTimeout(() => this.resume(since), REST_MS);
   }
 
-  private resume(): void {
+  private resume(readableSinceMs: number): void {
     this.restTimer = null;
-    this.turn();
+    this.turn(readableSinceMs);
     if (this.started && this.restTimer === null) this.poll.start(POLL_READABLE);
   }
 

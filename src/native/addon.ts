@@ -51,6 +51,7 @@ export interface Addon {
   setScheduler(policy: number, priority: number): number;
   setThreadName(name: string): number;
   enterNetworkNamespace(path: string): number;
+  meterLoop(counts: Uint32Array, longest: Float64Array): number;
 }
 
 /** A uv_poll_t of the environment's loop. */

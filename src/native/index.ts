@@ -235,3 +235,13 @@ export function setProcessTitle(name: string, commandLine: string): void {
 export function enterNetworkNamespace(path: string): void {
   check('setns', path, addon.enterNetworkNamespace(path));
 }
+
+/**
+ * From now on counts how long each turn of the event loop keeps everything else waiting: its time less the time it
+ * waited for something to do. Costs two readings of the clock a turn, and wakes nobody.
+ * @param counts per bucket of base/histogram.ts
+ * @param longest every element becomes the longest turn, in milliseconds, since it was last set to 0
+ */
+export function meterLoop(counts: Uint32Array, longest: Float64Array): void {
+  check('meterLoop', 'the event loop', addon.meterLoop(counts, longest));
+}

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.js';
+import type { DurationHistogram } from '../base/histogram.js';
 import type { Logger } from '../base/logger.js';
 import type { Scheduler, Timer } from '../base/scheduler.js';
 import type { Views } from '../base/views.js';
@@ -53,6 +54,10 @@ export interface EngineContext {
   /** Null: expectations are not replicated. */
   readonly expectations: ExpectationSync | null;
   readonly commitKernel: OwnKernel;
+  /** Where commits take their turns; absent: as everything else. */
+  readonly commitScheduler?: Scheduler;
+  /** Gets the time from an event's being there to be read to its being sent. */
+  readonly eventToWire?: DurationHistogram;
   /** What the events that direct injection causes carry; null: there is none. */
   readonly injectPort: number | null;
   readonly flushKernel: FlushKernel;
@@ -99,6 +104,8 @@ export class SyncEngine implements EventSourceEvents {
   private purgeTimer: Timer | null = null;
   private pollTimer: Timer | null = null;
   private polling = false;
+  /** Since when events wait, or what they caused; 0: nothing does. */
+  private unsentSinceMs = 0;
   private transmitting = false;
   private committing = false;
   private closed = false;
@@ -175,7 +182,8 @@ export class SyncEngine implements EventSourceEvents {
     for (let at = start; isWhole(views, at, end); at = nextOf(views, at)) this.event(views, at);
   }
 
-  onTurnEnd(): void {
+  onTurnEnd(readableSinceMs: number): void {
+    if (this.unsentSinceMs === 0) this.unsentSinceMs = readableSinceMs;
     this.context.expectations?.onTurnEnd(() => this.transmit());
     this.transmit();
   }
@@ -282,12 +290,23 @@ export class SyncEngine implements EventSourceEvents {
     if (this.closed || this.transmitting) return;
     const more = this.context.mode.transmit();
     this.armEarlier();
-    if (!more) return;
+    if (!more) {
+      this.recordSent();
+      return;
+    }
     this.transmitting = true;
     this.context.scheduler.soon(() => {
       this.transmitting = false;
       this.transmit();
     });
+  }
+
+  /** All that the events caused has left, unless it waits for the peer. */
+  private recordSent(): void {
+    const { mode, clock, eventToWire } = this.context;
+    if (eventToWire === undefined || this.unsentSinceMs === 0 || (mode.unsent ?? 0) > 0) return;
+    eventToWire.record(clock.monotonicMs() - this.unsentSinceMs);
+    this.unsentSinceMs = 0;
   }
 
   private armMode(): void {
@@ -384,7 +403,8 @@ export class SyncEngine implements EventSourceEvents {
   }
 
   private commitFlows(table: FlowTable): Promise<void> {
-    const { clock, scheduler, log, commitKernel, settings } = this.context;
+    const { clock, log, commitKernel, settings } = this.context;
+    const scheduler = this.context.commitScheduler ?? this.context.scheduler;
     return new Promise((resolve) => {
       const commit = new Commit(
         {
@@ -398,7 +418,7 @@ export class SyncEngine implements EventSourceEvents {
         },
         () => resolve(),
       );
-      commit.run();
+      scheduler.soon(() => commit.run());
     });
   }
 

@@ -170,6 +170,10 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     return this.receiver.counters;
   }
 
+  get unsent(): number {
+    return this.transmitQueue.length;
+  }
+
   // --- the internal cache's side
 
   enqueue(row: FlowRow): void {

@@ -117,6 +117,8 @@ export interface SyncMode {
   forgetAll(): void;
   /** A datagram, or the complete messages of a stream, of `length` bytes at byte offset `at`. */
   receiveDatagram(views: Views, at: number, length: number, peer: number): void;
+  /** Entries that wait to be sent; absent where none ever waits. */
+  readonly unsent?: number;
   /** Sends what waits, a slice of it. @returns true when more could be sent at once */
   transmit(): boolean;
   /** Does what is due. @param nowMs of the context's clock */

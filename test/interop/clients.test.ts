@@ -3,7 +3,7 @@ import type { Daemon } from '../lab/daemon.js';
 import { FirewallPair } from '../lab/firewall-pair.js';
 import { cacheLines, difference } from '../lab/flow-lines.js';
 import { mixedFlows } from '../lab/flows.js';
-import { original, pairings, tested } from '../lab/implementation.js';
+import { original, ours, pairings, tested } from '../lab/implementation.js';
 import { activeConnections, shapeOf } from '../lab/statistics.js';
 import { settled } from '../lab/waiting.js';
 
@@ -108,6 +108,16 @@ describe.each(pairings.map((pairing) => [pairing.name, pairing] as const))(
         const text = daemon.request('-s');
         expect(activeConnections(text, 'internal')).toBe(FLOWS);
         expect(activeConnections(text, 'external')).toBe(FLOWS);
+      }
+    });
+
+    it('-s latency, which the original does not know, tells nothing there and does no harm', () => {
+      for (const daemon of daemons) {
+        const { status, stdout } = daemon.requestAttempt(ours, '-s', 'latency');
+        expect(status).toBe(0);
+        if (daemon.implementation === ours) expect(stdout).toMatch(/^event to wire: +[1-9]/m);
+        else expect(stdout).toBe('');
+        expect(activeConnections(daemon.request('-s'), 'internal')).toBe(FLOWS);
       }
     });
 

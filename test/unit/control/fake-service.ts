@@ -1,6 +1,6 @@
 import type { DaemonMode } from '../../../src/control/requests.js';
 import type { ChunkSource, ControlService, ResendQueueView, Subject } from '../../../src/control/service.js';
-import type { DaemonStatistics } from '../../../src/control/statistics.js';
+import type { DaemonStatistics, LatencyStatistics } from '../../../src/control/statistics.js';
 
 export function source(...pieces: (string | Uint8Array)[]): ChunkSource {
   const left = pieces.map((piece) => (typeof piece === 'string' ? new TextEncoder().encode(piece) : piece));
@@ -98,6 +98,11 @@ export class FakeService implements ControlService {
       queues: [],
       ...this.numbers,
     };
+  }
+
+  latency(): LatencyStatistics[] {
+    this.calls.push('latency');
+    return [];
   }
 
   resendQueue(): ResendQueueView | null {

@@ -116,6 +116,7 @@ describe('requests', () => {
       31: 'statistics',
       32: 'resendQueue',
       36: 'statistics',
+      256: 'latency',
     };
     for (const [number, call] of Object.entries(expected)) {
       service.calls.length = 0;

@@ -1,0 +1,98 @@
+// How long the event loop's turns take.
+#include <uv.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "addon.h"
+
+namespace conntrackd {
+namespace {
+
+/** What a turn's length is counted in; src/base/histogram.ts has the same. */
+constexpr uint64_t kUnitNanoseconds = 100;
+
+/**
+ * Measures each turn from one call of the prepare handle (right before the loop waits) to the next, less the time it
+ * waited. No timer: an idle process is not woken by it. The arrays belong to JavaScript, which reads them at any time.
+ */
+struct Meter {
+  uv_prepare_t prepare;
+  Napi::Env env;
+  Napi::Reference<Napi::Uint32Array> counts_held;
+  Napi::Reference<Napi::Float64Array> longest_held;
+  uint32_t* counts;
+  size_t buckets;
+  double* longest;
+  size_t maxima;
+  uint64_t last_time;
+  uint64_t last_idle;
+  napi_async_cleanup_hook_handle hook = nullptr;
+
+  explicit Meter(Napi::Env environment) : env(environment) {}
+};
+
+/** Powers of two, each in four: as `bucketOf` in src/base/histogram.ts. */
+size_t BucketOf(uint64_t units) {
+  if (units < 4) return units;
+  unsigned exponent = 63 - __builtin_clzll(units);
+  return (exponent - 1) * 4 + ((units >> (exponent - 2)) & 3);
+}
+
+void OnPrepare(uv_prepare_t* prepare) {
+  auto* meter = static_cast<Meter*>(prepare->data);
+  uint64_t now = uv_hrtime();
+  uint64_t idle = uv_metrics_idle_time(prepare->loop);
+  uint64_t elapsed = now - meter->last_time;
+  uint64_t waited = idle - meter->last_idle;
+  meter->last_time = now;
+  meter->last_idle = idle;
+  uint64_t busy = elapsed > waited ? elapsed - waited : 0;
+  meter->counts[std::min(BucketOf(busy / kUnitNanoseconds), meter->buckets - 1)]++;
+  double milliseconds = static_cast<double>(busy) / 1e6;
+  for (size_t i = 0; i < meter->maxima; i++) meter->longest[i] = std::max(meter->longest[i], milliseconds);
+}
+
+void CloseAtExit(napi_async_cleanup_hook_handle, void* data) {
+  auto* meter = static_cast<Meter*>(data);
+  uv_close(reinterpret_cast<uv_handle_t*>(&meter->prepare), [](uv_handle_t* closed) {
+    auto* meter = static_cast<Meter*>(closed->data);
+    Napi::HandleScope scope(meter->env);
+    napi_remove_async_cleanup_hook(meter->hook);
+    delete meter;
+  });
+}
+
+// arguments: counts of the buckets (Uint32Array), longest turns in milliseconds (Float64Array, all kept up to date)
+Napi::Value MeterLoop(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  if (!info[0].IsTypedArray() || !info[1].IsTypedArray()) return Result(info, UV_EINVAL);
+  auto counts = info[0].As<Napi::Uint32Array>();
+  auto longest = info[1].As<Napi::Float64Array>();
+  uv_loop_t* loop = nullptr;
+  napi_get_uv_event_loop(env, &loop);
+  auto meter = std::make_unique<Meter>(env);
+  meter->counts_held = Napi::Persistent(counts);
+  meter->longest_held = Napi::Persistent(longest);
+  meter->counts = counts.Data();
+  meter->buckets = counts.ElementLength();
+  meter->longest = longest.Data();
+  meter->maxima = longest.ElementLength();
+  meter->last_time = uv_hrtime();
+  meter->last_idle = uv_metrics_idle_time(loop);
+  uv_prepare_init(loop, &meter->prepare);
+  meter->prepare.data = meter.get();
+  napi_add_async_cleanup_hook(env, CloseAtExit, meter.get(), &meter->hook);
+  uv_prepare_start(&meter->prepare, OnPrepare);
+  uv_unref(reinterpret_cast<uv_handle_t*>(&meter->prepare));
+  meter.release();
+  return Result(info, 0);
+}
+
+}  // namespace
+
+void InitLoop(Napi::Env env, Napi::Object exports) {
+  exports["meterLoop"] = Napi::Function::New(env, MeterLoop, "meterLoop");
+}
+
+}  // namespace conntrackd
