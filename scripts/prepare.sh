@@ -25,8 +25,8 @@ outdated() {
   [ ! -e "$target" ] || [ -n "$(find "$@" -newer "$target" -type f -print -quit)" ]
 }
 
-if outdated build/Release/conntrackd.node native binding.gyp; then
-  echo "building the addon"
+if outdated build/Release/conntrackd.node native binding.gyp || [ ! -x build/Release/conntrackd ]; then
+  echo "building the addon and the native client"
   # Headers that came with this Node.js spare node-gyp the download of them.
   prefix=$(dirname "$(dirname "$(readlink -f "$(command -v node)")")")
   headers=()

@@ -1,6 +1,7 @@
 import { readFileSync, writeSync } from 'node:fs';
 import { formatLine, type Level } from '../log/format.js';
 import { type Arguments, readArguments, UsageError } from './arguments.js';
+import { MESSAGES } from './messages.js';
 import type { LongArguments } from './program.js';
 
 /**
@@ -16,7 +17,6 @@ const FAILED = 1;
 /** What a shell reports for a process that SIGPIPE ended, as the original ends then: 128 + 13. */
 const READER_GONE = 141;
 
-const NOT_REACHED = "can't connect: is conntrackd running? appropriate permissions?";
 const NO_LONG_OPTIONS: LongArguments = { check: false, print: false, socket: null, immediate: null };
 
 function complain(level: Level, text: string): void {
@@ -61,8 +61,8 @@ async function runRequests(given: Arguments, socket: string | null): Promise<num
   for (const code of given.codes) {
     const outcome = await exchange(path, code, STDOUT);
     if (outcome === 'reader gone') return READER_GONE;
-    if (outcome === 'unreachable') complain('error', NOT_REACHED);
-    if (outcome === 'broken') complain('error', 'the connection to conntrackd broke off');
+    if (outcome === 'unreachable') complain('error', MESSAGES.notReached);
+    if (outcome === 'broken') complain('error', MESSAGES.broken);
     if (outcome !== 'done') return FAILED;
   }
   return OK;
@@ -78,7 +78,7 @@ async function findSocket(configPath: string): Promise<string | null> {
   try {
     content = readFileSync(configPath);
   } catch {
-    complain('error', `can't open config file \`${configPath}'`);
+    complain('error', `${MESSAGES.noConfig}${configPath}'`);
     return null;
   }
   const { config, diagnostics } = await parseConfigForClient(content, configPath);
@@ -89,7 +89,7 @@ async function findSocket(configPath: string): Promise<string | null> {
       for (const line of diagnosticDetail(diagnostic)) writeSync(STDERR, `${line}\n`);
   }
   if (config === null) return null;
-  if (config.general.unixPath === null) complain('error', NOT_REACHED);
+  if (config.general.unixPath === null) complain('error', MESSAGES.notReached);
   return config.general.unixPath;
 }
 

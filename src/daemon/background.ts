@@ -3,9 +3,10 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 
 /** Names, in the child's environment, the descriptor on which it tells its parent that it serves. */
-const READY_VARIABLE = 'CONNTRACKD_READY_FD';
+export const READY_VARIABLE = 'CONNTRACKD_READY_FD';
 const READY_FD = 3;
-const READY_TEXT = 'ready\n';
+/** What it writes there. */
+export const READY_TEXT = 'ready\n';
 const STDERR = 2;
 
 /** Signals that end the parent while it waits; the child, in its own session, would not notice. */

@@ -29,12 +29,15 @@ function networkNamespace(pid: number | 'self'): number {
   return statSync(`/proc/${pid}/ns/net`, { throwIfNoEntry: false })?.ino ?? 0;
 }
 
-/** Processes called conntrackd in this process's network namespace, itself not counted. */
+/**
+ * Processes called conntrackd in this process's network namespace, but for itself and its parent: with `-d` that is the
+ * command, which waits until this one serves (native/launcher/node.cc).
+ */
 export function otherConntrackds(): number[] {
   const own = networkNamespace('self');
   const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry));
   return pids.map(Number).filter((pid) => {
-    if (pid === process.pid || !isConntrackd(pid)) return false;
+    if (pid === process.pid || pid === process.ppid || !isConntrackd(pid)) return false;
     try {
       return networkNamespace(pid) === own;
     } catch {

@@ -10,6 +10,12 @@ export interface Implementation {
 
 export const ours: Implementation = { name: 'ours', program: join(projectRoot, 'bin', 'conntrackd') };
 
+/** The same as it is installed: requests by the native client, all else by the program in TypeScript. */
+export const installed: Implementation = {
+  name: 'ours',
+  program: join(projectRoot, 'build', 'Release', 'conntrackd'),
+};
+
 /** Debian's package `conntrackd`. */
 export const original: Implementation = { name: 'original', program: '/usr/sbin/conntrackd' };
 

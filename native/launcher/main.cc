@@ -1,0 +1,92 @@
+// The command line of plain requests, and of `-d`: src/cli/arguments.ts has all of it.
+#include <cstring>
+
+#include "launcher.h"
+
+namespace launcher {
+namespace {
+
+constexpr int kMostRequests = 64;
+
+struct CommandLine {
+  const char* config = kDefaultConfigPath;
+  const char* socket = nullptr;
+  bool daemon = false;
+  int codes[kMostRequests];
+  int count = 0;
+};
+
+// The first request of a letter whose word begins with what was typed; without a word, the one that has none.
+const Request* Find(char option, const char* word) {
+  for (const Request& request : kRequests) {
+    bool matches = word == nullptr ? request.word[0] == '\0' : strncmp(request.word, word, strlen(word)) == 0;
+    if (request.option == option && matches) return &request;
+  }
+  return nullptr;
+}
+
+bool TakesWord(char option) {
+  for (const Request& request : kRequests) {
+    if (request.option == option && request.word[0] != '\0') return true;
+  }
+  return false;
+}
+
+// False when the words are not plain requests, or not right.
+bool Read(char** words, CommandLine* line) {
+  const Request* last = nullptr;
+  while (*words != nullptr) {
+    const char* word = *words++;
+    if (strcmp(word, "--socket") == 0) {
+      // More is a mistake, which Node explains.
+      if (*words == nullptr || (*words)[0] == '-' || (*words)[0] == '\0' || strlen(*words) > kMostPath) return false;
+      line->socket = *words++;
+      continue;
+    }
+    if (word[0] != '-' || word[1] == '-' || word[1] == '\0') return false;
+    if (word[1] == 'C') {
+      if (*words == nullptr) return false;
+      line->config = *words++;
+    } else if (word[1] == 'd') {
+      line->daemon = true;
+    } else if (word[1] == 'x') {
+      if (last == nullptr || last->xml == 0) return false;
+      line->codes[line->count - 1] = last->xml;
+    } else {
+      const char* subject = *words != nullptr && (*words)[0] != '-' && TakesWord(word[1]) ? *words++ : nullptr;
+      // The old name of `link` is understood, with a warning, by Node.
+      bool renamed = word[1] == 's' && subject != nullptr && strncmp("multicast", subject, strlen(subject)) == 0;
+      last = renamed ? nullptr : Find(word[1], subject);
+      if (last == nullptr || line->count == kMostRequests) return false;
+      line->codes[line->count++] = last->code;
+    }
+  }
+  return line->daemon ? line->count == 0 && line->socket == nullptr : line->count > 0;
+}
+
+int Run(char** words) {
+  CommandLine line;
+  Configuration configuration;
+  if (!Read(words, &line)) RunNode(words);
+  if (line.daemon) return StartDaemon(words);
+  if (line.socket == nullptr) {
+    Reading reading = ReadConfiguration(line.config, &configuration);
+    if (reading == Reading::kDoubtful) RunNode(words);
+    if (reading == Reading::kUnreadable) {
+      Complain("ERROR", kNoConfig, line.config, "'");
+      return kFailed;
+    }
+    for (int i = 0; i < configuration.warning_count; i++) Complain("warning", configuration.warnings[i]);
+    line.socket = configuration.socket;
+  }
+  for (int i = 0; i < line.count; i++) {
+    // As in a failover by script: what follows a failure would act on a state that is not there.
+    if (int status = Exchange(line.socket, line.codes[i])) return status;
+  }
+  return kOk;
+}
+
+}  // namespace
+}  // namespace launcher
+
+int main(int, char** argv) { return launcher::Run(argv[0] == nullptr ? argv : argv + 1); }

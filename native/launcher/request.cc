@@ -1,0 +1,77 @@
+// One request to the daemon (spec/control.md): a 32-bit integer there, text back until end of file.
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+
+#include "launcher.h"
+
+namespace launcher {
+namespace {
+
+// Writes everything; false when nobody reads it any more. Waits for an output that is full and does not block.
+bool WriteAll(int fd, const char* bytes, size_t length) {
+  while (length > 0) {
+    ssize_t written = Retry([&] { return write(fd, bytes, length); });
+    if (written < 0 && errno != EAGAIN) return false;
+    if (written < 0) {
+      pollfd room = {fd, POLLOUT, 0};
+      Retry([&] { return poll(&room, 1, -1); });
+      continue;
+    }
+    bytes += written;
+    length -= written;
+  }
+  return true;
+}
+
+// As many bytes as the control socket holds at once.
+char reply[64 * 1024];
+
+int Copy(int fd) {
+  for (;;) {
+    ssize_t length = Retry([&] { return read(fd, reply, sizeof reply); });
+    if (length == 0) return kOk;
+    if (length < 0) {
+      Complain("ERROR", kBroken);
+      return kFailed;
+    }
+    if (!WriteAll(STDOUT_FILENO, reply, length)) return kReaderGone;
+  }
+}
+
+}  // namespace
+
+void Complain(const char* level, const char* text, const char* subject, const char* end) {
+  time_t now = time(nullptr);
+  tm local;
+  char date[32];
+  strftime(date, sizeof date, "%a %b %e %H:%M:%S %Y", localtime_r(&now, &local));
+  dprintf(STDERR_FILENO, "[%s] (pid=%d) [%s] %s%s%s\n", date, getpid(), level, text, subject, end);
+}
+
+int Exchange(const char* socket_path, int code) {
+  // A reader that is gone shows as an error of write.
+  signal(SIGPIPE, SIG_IGN);
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  strncpy(address.sun_path, socket_path, kMostPath);
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0 || Retry([&] { return connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address); }) < 0) {
+    Complain("ERROR", kNotReached);
+    close(fd);
+    return kFailed;
+  }
+  // What is wrong with the connection shows when the reply is read, which may be there all the same.
+  (void)!write(fd, &code, sizeof code);
+  int status = Copy(fd);
+  close(fd);
+  return status;
+}
+
+}  // namespace launcher

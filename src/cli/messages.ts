@@ -1,0 +1,7 @@
+/** What a client request says when it fails. The native client says the same (native/launcher/table.h). */
+export const MESSAGES = {
+  notReached: "can't connect: is conntrackd running? appropriate permissions?",
+  broken: 'the connection to conntrackd broke off',
+  /** Followed by the path and a closing quote. */
+  noConfig: "can't open config file `",
+} as const;
