@@ -34,7 +34,7 @@ if outdated build/Release/conntrackd.node native binding.gyp || [ ! -x build/Rel
   npm run --silent build:native -- "${headers[@]}"
 fi
 stamp=dist/.built
-if outdated "$stamp" grammar src bench test/lab tsconfig.json tsconfig.build.json package.json; then
+if outdated "$stamp" grammar src bench scripts test/lab tsconfig.json tsconfig.build.json package.json; then
   echo "building TypeScript"
   npm run --silent build:ts
   touch "$stamp"

@@ -44,6 +44,7 @@ constexpr Request kRequests[] = {
     {'s', "rsqueue", 32, 0},
     {'s', "process", 35, 0},
     {'s', "queue", 36, 0},
+    {'s', "latency", 256, 0},
     {'s', "ct", 21, 0},
     {'s', "expect", 37, 0},
     {'R', "", 44, 0},
