@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -20,4 +20,9 @@ export function compiled(module: string): string {
   const path = join(projectRoot, 'dist', `${module}.js`);
   if (!existsSync(path)) throw new Error(`${path} does not exist: run \`npm run build\` first`);
   return path;
+}
+
+/** doc/manual.md. */
+export function manual(): string {
+  return readFileSync(join(projectRoot, 'doc', 'manual.md'), 'utf8');
 }

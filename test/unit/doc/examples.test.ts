@@ -77,7 +77,7 @@ it('the example of conntrackd.conf(5) reads without a complaint', () => {
 });
 
 describe('doc/manual.md', () => {
-  const snippets = [...read('doc', 'manual.md').matchAll(/^```conf\n([\s\S]*?)^```$/gm)].map(([, text]) => text!);
+  const snippets = [...read('doc', 'manual.md').matchAll(/^```conf\b.*\n([\s\S]*?)^```$/gm)].map(([, text]) => text!);
 
   it('shows configurations', () => {
     expect(snippets.length).toBeGreaterThan(3);

@@ -9,20 +9,51 @@ function markdownIn(directory: string): string[] {
     .map((name) => join(directory, name));
 }
 
-const PAGES = ['README.md', ...markdownIn('doc')];
+const PAGES = ['README.md', 'CHANGELOG.md', ...markdownIn('doc'), ...markdownIn('examples')];
 
-/** Links of a page that point into the project, without anchors. */
-function linksOf(page: string): string[] {
-  const text = readFileSync(join(projectRoot, page), 'utf8').replace(/^```[\s\S]*?^```/gm, '');
-  return [...text.matchAll(/\]\(([^)\s]+)\)/g)]
-    .map(([, target]) => target!.replace(/#.*$/, ''))
-    .filter((target) => target !== '' && !/^[a-z]+:/.test(target));
+/** A page without its code blocks. */
+function proseOf(page: string): string {
+  return readFileSync(join(projectRoot, page), 'utf8').replace(/^```[\s\S]*?^```/gm, '');
+}
+
+interface Link {
+  /** Path in the project; the page itself for a link within it. */
+  readonly target: string;
+  /** What follows `#`; '' without one. */
+  readonly anchor: string;
+}
+
+/** Links of a page that point into the project. */
+function linksOf(page: string): Link[] {
+  return [...proseOf(page).matchAll(/\]\(([^)\s]+)\)/g)]
+    .map(([, link]) => link!)
+    .filter((link) => !/^[a-z]+:/.test(link))
+    .map((link) => {
+      const [path = '', anchor = ''] = link.split('#');
+      const target = path === '' ? page : relative(projectRoot, join(projectRoot, dirname(page), path));
+      return { target, anchor };
+    });
+}
+
+/** The anchors that renderers give to a page's headings. */
+function anchorsOf(page: string): string[] {
+  return [...proseOf(page).matchAll(/^#+ (.+)$/gm)].map(([, title]) =>
+    title!
+      .toLowerCase()
+      .replace(/[^\w -]/g, '')
+      .replaceAll(' ', '-'),
+  );
 }
 
 describe.each(PAGES)('%s', (page) => {
   it('links to files that exist', () => {
-    const targets = linksOf(page).map((target) => relative(projectRoot, join(projectRoot, dirname(page), target)));
+    const targets = linksOf(page).map(({ target }) => target);
     expect(targets.filter((target) => !existsSync(join(projectRoot, target)))).toEqual([]);
+  });
+
+  it('links to headings that exist', () => {
+    const links = linksOf(page).filter(({ target, anchor }) => anchor !== '' && target.endsWith('.md'));
+    expect(links.filter(({ target, anchor }) => !anchorsOf(target).includes(anchor))).toEqual([]);
   });
 });
 
