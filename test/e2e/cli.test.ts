@@ -14,7 +14,7 @@ import { basename } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { attempt, type CommandResult } from '../lab/command.js';
 import { Daemon } from '../lab/daemon.js';
-import { installed, original, ours } from '../lab/implementation.js';
+import { original, ours, reference } from '../lab/implementation.js';
 import { connect, Namespace } from '../lab/namespace.js';
 import { eventually } from '../lab/waiting.js';
 
@@ -25,8 +25,8 @@ import { eventually } from '../lab/waiting.js';
  * own. What the original says to the same words stands in fixtures/logs/command-line.txt.
  */
 describe.each([
-  ['the reference', ours],
-  ['as installed', installed],
+  ['the reference', reference],
+  ['as installed', ours],
 ] as const)('conntrackd, %s', (_, tested) => {
   let here: Namespace;
   let there: Namespace;

@@ -3,7 +3,7 @@ import type { Daemon } from '../lab/daemon.js';
 import { FirewallPair } from '../lab/firewall-pair.js';
 import { cacheLines, difference } from '../lab/flow-lines.js';
 import { mixedFlows } from '../lab/flows.js';
-import { original, ours, pairings, tested } from '../lab/implementation.js';
+import { original, ours, pairings, reference, tested } from '../lab/implementation.js';
 import { activeConnections, shapeOf } from '../lab/statistics.js';
 import { settled } from '../lab/waiting.js';
 
@@ -57,6 +57,24 @@ describe.each(pairings.map((pairing) => [pairing.name, pairing] as const))(
       const [a, b] = daemons.map((daemon) => shapeOf(daemon.requestBy(original, ...words(topic))));
       expect(a).toBe(b);
       expect(a).not.toBe('');
+    });
+
+    it.each([
+      ['-i'],
+      ['-e', '-x'],
+      ['-s', 'link', '-i', 'expect', '-e', 'ct', '-s', 'cache'],
+      ['-s', 'process', '-s', 'queue', '-s', 'exp'],
+    ])('the native client prints what the reference prints, %s', (...request) => {
+      for (const daemon of daemons) {
+        const byReference = daemon.requestAttempt(reference, ...request);
+        const byNative = daemon.requestAttempt(ours, ...request);
+        const comparable = (text: string): string => text.replace(/\d+s\]/g, 's]').replace(/\d+/g, 'n');
+        expect({ ...byNative, stdout: comparable(byNative.stdout) }).toEqual({
+          ...byReference,
+          stdout: comparable(byReference.stdout),
+        });
+        expect(byNative.status).toBe(0);
+      }
     });
 
     it('-s rsqueue reads the same by either client', () => {

@@ -8,13 +8,11 @@ export interface Implementation {
   readonly program: string;
 }
 
-export const ours: Implementation = { name: 'ours', program: join(projectRoot, 'bin', 'conntrackd') };
+/** As it is installed: plain requests by the native client, which starts the program in TypeScript for all else. */
+export const ours: Implementation = { name: 'ours', program: join(projectRoot, 'build', 'Release', 'conntrackd') };
 
-/** The same as it is installed: requests by the native client, all else by the program in TypeScript. */
-export const installed: Implementation = {
-  name: 'ours',
-  program: join(projectRoot, 'build', 'Release', 'conntrackd'),
-};
+/** The program in TypeScript alone. Its client is the reference for the native one. */
+export const reference: Implementation = { name: 'ours', program: join(projectRoot, 'bin', 'conntrackd') };
 
 /** Debian's package `conntrackd`. */
 export const original: Implementation = { name: 'original', program: '/usr/sbin/conntrackd' };

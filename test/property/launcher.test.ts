@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseConfigQuickly } from '../../src/config/client.js';
-import { installed } from '../lab/implementation.js';
+import { ours } from '../lab/implementation.js';
 import { projectRoot } from '../lab/project.js';
 import { configWords, mutatedWords, toText } from './config-generator.js';
 
@@ -36,7 +36,7 @@ function withSockets(words: readonly string[]): string[] {
 beforeAll(async () => {
   directory = mkdtempSync('/tmp/launcher-');
   for (const folder of ['bin', 'lib/conntrackd']) mkdirSync(join(directory, folder), { recursive: true });
-  copyFileSync(installed.program, join(directory, 'bin/conntrackd'));
+  copyFileSync(ours.program, join(directory, 'bin/conntrackd'));
   writeFileSync(join(directory, 'lib/conntrackd/node'), `#!/bin/sh\necho '${LEFT_TO_NODE}'\n`);
   chmodSync(join(directory, 'lib/conntrackd/node'), 0o755);
   for (const path of ['/var/run/x.ctl', '/a}b#c', '/', `/${'p'.repeat(106)}`].map(socketOf)) {
