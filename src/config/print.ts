@@ -38,8 +38,8 @@ function scalars(block: BlockName, values: object): string[] {
   });
 }
 
-/** @param hasOff a value that is absent is written `off` */
-function valueText(value: unknown, hasOff: boolean): string | null {
+/** A value as a file has it, null when there is none. @param hasOff a value that is absent is written `off` */
+export function valueText(value: unknown, hasOff: boolean): string | null {
   if (value === null || value === undefined) return hasOff ? 'off' : null;
   if (typeof value === 'boolean') return value ? 'on' : 'off';
   return value instanceof Uint8Array ? formatAddress(value) : String(value);
@@ -60,6 +60,11 @@ function general(values: GeneralConfig): string[] {
     ),
     ...(values.filter === null ? [] : filter(values.filter)),
   ]);
+}
+
+/** The Filter block as a file has it. */
+export function filterText(config: FilterConfig): string {
+  return filter(config).join('\n');
 }
 
 function filter({ from, protocols, addresses, states }: FilterConfig): string[] {
@@ -93,8 +98,14 @@ function sync(values: SyncConfig): string[] {
 }
 
 function expectations(helpers: readonly string[] | null): string[] {
-  if (helpers === null) return ['ExpectationSync off'];
-  return helpers.length === 0 ? ['ExpectationSync on'] : braced('ExpectationSync', helpers);
+  if (helpers === null || helpers.length === 0) return [`ExpectationSync ${expectationsText(helpers)}`];
+  return braced('ExpectationSync', helpers);
+}
+
+/** What `ExpectationSync` is followed by, on one line. */
+export function expectationsText(helpers: readonly string[] | null): string {
+  if (helpers === null) return 'off';
+  return helpers.length === 0 ? 'on' : helpers.join(' ');
 }
 
 function link(channel: ChannelConfig): string[] {
