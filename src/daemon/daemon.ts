@@ -3,6 +3,7 @@ import type { Logger } from '../base/logger.js';
 import type { Scheduler } from '../base/scheduler.js';
 import type { Config } from '../config/model.js';
 import type { ControlService } from '../control/service.js';
+import type { PreparedChange } from '../log/targets.js';
 
 /** What the composed daemon gets from its life cycle. */
 export interface DaemonContext {
@@ -27,6 +28,11 @@ export interface Daemon {
    * then. Daemons without log files of their own lack it.
    */
   reopenLogs?(): void;
+  /**
+   * Gets ready to go on with another configuration, which differs only in clauses that can change while the daemon
+   * runs (`configInForce`). Throws a ConntrackdError when what it names cannot be had; nothing changes then.
+   */
+  prepareReload(config: Config): PreparedChange;
   /** Closes everything. Must not take longer than a second or two: the process has five to end. */
   stop(): Promise<void>;
 }

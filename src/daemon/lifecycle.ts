@@ -6,10 +6,12 @@ import type { DaemonLog } from '../log/logger.js';
 import { RepeatLimiter } from '../log/repeat.js';
 import type { ParentLink } from './background.js';
 import { loopScheduler, machineClock } from './clock.js';
+import { loadConfig } from './config-file.js';
 import type { Compose, Daemon } from './daemon.js';
 import { LockFile } from './lock.js';
 import { applyScheduler } from './priority.js';
 import { otherConntrackds } from './processes.js';
+import { Reload } from './reload.js';
 import { ServiceManager } from './systemd.js';
 
 /**
@@ -29,6 +31,10 @@ export class Lifecycle {
   private server: ControlServer | null = null;
   private lock: LockFile | null = null;
   private daemon: Daemon | null = null;
+  /** Null until the daemon serves. */
+  private reload: Reload | null = null;
+  /** SIGHUP came before: the file may have changed after it was read. */
+  private reloadAtStart = false;
   private released: Promise<void> | null = null;
   private readonly manager: ServiceManager;
   /** What the parts of the daemon log to. */
@@ -57,6 +63,10 @@ export class Lifecycle {
     this.log.notice(`-- starting in ${this.parent === null ? 'console' : 'daemon'} mode --`);
     this.parent?.ready();
     this.manager.ready();
+    const { log, manager, daemon } = this;
+    if (daemon === null) return;
+    this.reload = new Reload(this.config, { log, manager, daemon, load: () => loadConfig(this.config.fileName) });
+    if (this.reloadAtStart) void this.reload.request();
   }
 
   /** Ends the daemon, then the process. Resolves when socket and lock file are gone. */
@@ -131,13 +141,9 @@ export class Lifecycle {
       void this.stop();
       return;
     }
-    try {
-      this.log.reopen();
-      this.daemon?.reopenLogs?.();
-      this.log.notice('SIGHUP received: log file opened again; a changed configuration needs a restart');
-    } catch (error) {
-      this.log.error(describe(error));
-    }
+    if (this.reload === null) this.reloadAtStart = true;
+    // What it rejects with is a bug, and ends up with the others.
+    else if (this.released === null) void this.reload.request();
   }
 
   /** A bug ends the process: who knows what else it broke. Rejections nobody handles arrive here, too. */

@@ -19,6 +19,15 @@ export class ServiceManager {
     this.notify(`READY=1\nMAINPID=${process.pid}`);
   }
 
+  /**
+   * A reload begins; `ready` ends it. With Type=notify-reload systemd itself sends the SIGHUP and takes only a message
+   * whose time is not before that (sd_notify(3)).
+   */
+  reloading(): void {
+    // Microseconds of CLOCK_MONOTONIC, which is what Node's hrtime reads on Linux.
+    this.notify(`RELOADING=1\nMONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
+  }
+
   stopping(): void {
     this.notify('STOPPING=1');
   }

@@ -1,16 +1,7 @@
-import type winston from 'winston';
-import { FileTransport } from './file.js';
 import { formatFlowOfLine } from './format.js';
-import type { LogRecord } from './record.js';
-import { createSink } from './sink.js';
-import { SYSLOG_FACILITIES, SyslogTransport } from './syslog.js';
-import type { LogTransport } from './transport.js';
+import { type LogTargetOptions, LogTargets, type PreparedChange } from './targets.js';
 
-export interface ConnectionLogOptions {
-  /** Stats LogFile; null: no file. */
-  readonly file: string | null;
-  /** Stats Syslog; null: no syslog. */
-  readonly syslog: string | null;
+export interface ConnectionLogOptions extends LogTargetOptions {
   /** Where the system's log listens, if not at its usual place. */
   readonly syslogPath?: string;
 }
@@ -22,16 +13,11 @@ export interface ConnectionLogOptions {
  * Lines come many at a time and are written that way.
  */
 export class ConnectionLog {
-  private readonly file: FileTransport | null;
-  private readonly sink: winston.Logger;
+  private readonly targets: LogTargets;
 
   /** @throws ConntrackdError when the file cannot be opened */
   constructor(options: ConnectionLogOptions) {
-    this.file = options.file === null ? null : new FileTransport(options.file);
-    const transports: LogTransport[] = this.file === null ? [] : [this.file];
-    const facility = options.syslog === null ? undefined : SYSLOG_FACILITIES[options.syslog];
-    if (facility !== undefined) transports.push(new SyslogTransport(facility, options.syslogPath));
-    this.sink = createSink(transports);
+    this.targets = new LogTargets(options, [], options.syslogPath);
   }
 
   /** Whole lines, each with its line feed, latin1 as `TextBuffer` writes them. */
@@ -39,16 +25,20 @@ export class ConnectionLog {
     const date = new Date();
     const message = Buffer.from(lines.buffer, lines.byteOffset, lines.length - 1).toString('latin1');
     const line = formatFlowOfLine(message, date).replaceAll('\n', `\n${formatFlowOfLine('', date)}`);
-    const record: LogRecord = { level: 'info', message, line, date };
-    this.sink.log({ ...record });
+    this.targets.send({ level: 'info', message, line, date });
   }
 
   /** Opens the file anew, after a rotation. @throws ConntrackdError when that fails; the old one stays in use then */
   reopen(): void {
-    this.file?.reopen();
+    this.targets.reopen();
+  }
+
+  /** See LogTargets. */
+  prepare(options: LogTargetOptions): PreparedChange {
+    return this.targets.prepare(options);
   }
 
   close(): void {
-    this.sink.close();
+    this.targets.close();
   }
 }

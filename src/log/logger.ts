@@ -1,18 +1,10 @@
-import type winston from 'winston';
 import type { Logger } from '../base/logger.js';
 import { ConsoleTransport } from './console.js';
-import { FileTransport } from './file.js';
 import { formatFlowOfLine, formatLine, type Level } from './format.js';
 import type { LogRecord } from './record.js';
-import { createSink } from './sink.js';
-import { SYSLOG_FACILITIES, SyslogTransport } from './syslog.js';
-import type { LogTransport } from './transport.js';
+import { type LogTargetOptions, LogTargets, type PreparedChange } from './targets.js';
 
-export interface LogOptions {
-  /** LogFile; null: no file. */
-  readonly file: string | null;
-  /** Syslog facility, `daemon` or `local0` to `local7`; null: no syslog. */
-  readonly syslog: string | null;
+export interface LogOptions extends LogTargetOptions {
   /** Console mode: the terminal as well. */
   readonly console: boolean;
   /** Where the system's log listens, if not at its usual place. */
@@ -21,20 +13,13 @@ export interface LogOptions {
 
 /** The daemon's log: file, syslog and terminal, in the original's format (spec/daemon.md). */
 export class DaemonLog implements Logger {
-  private readonly files: FileTransport[] = [];
-  private readonly sink: winston.Logger;
+  private readonly targets: LogTargets;
   /** Of the last line, for the flow that may follow it. */
   private lastLevel: Level = 'error';
 
   /** @throws ConntrackdError when the file cannot be opened */
   constructor(options: LogOptions) {
-    const transports: LogTransport[] = [];
-    if (options.file !== null) this.files.push(new FileTransport(options.file));
-    transports.push(...this.files);
-    const facility = options.syslog === null ? undefined : SYSLOG_FACILITIES[options.syslog];
-    if (facility !== undefined) transports.push(new SyslogTransport(facility, options.syslogPath));
-    if (options.console) transports.push(new ConsoleTransport());
-    this.sink = createSink(transports);
+    this.targets = new LogTargets(options, options.console ? [new ConsoleTransport()] : [], options.syslogPath);
   }
 
   info(text: string): void {
@@ -60,11 +45,16 @@ export class DaemonLog implements Logger {
 
   /** Opens the file anew, after a rotation. @throws ConntrackdError when that fails; the old one stays in use then */
   reopen(): void {
-    for (const file of this.files) file.reopen();
+    this.targets.reopen();
+  }
+
+  /** See LogTargets. */
+  prepare(options: LogTargetOptions): PreparedChange {
+    return this.targets.prepare(options);
   }
 
   close(): void {
-    this.sink.close();
+    this.targets.close();
   }
 
   private write(level: Level, text: string): void {
@@ -74,6 +64,6 @@ export class DaemonLog implements Logger {
   }
 
   private send(record: LogRecord): void {
-    this.sink.log({ ...record });
+    this.targets.send(record);
   }
 }
