@@ -19,7 +19,16 @@ export interface ExpectationBypassContext {
 export class ExpectationBypass {
   readonly counters = new BypassCounters();
 
-  constructor(private readonly context: ExpectationBypassContext) {}
+  private helpers: readonly string[];
+
+  constructor(private readonly context: ExpectationBypassContext) {
+    this.helpers = context.helpers;
+  }
+
+  /** Another list of helpers. */
+  setHelpers(helpers: readonly string[]): void {
+    this.helpers = helpers;
+  }
 
   onNew(expectation: Expectation, own: boolean): void {
     if (this.pass(EXPECTATION_NEW, expectation, own)) this.counters.created++;
@@ -38,7 +47,7 @@ export class ExpectationBypass {
 
   private pass(type: number, expectation: Expectation, own: boolean): boolean {
     if (own) return false;
-    if (!isReplicated(expectation.helper, this.context.helpers)) {
+    if (!isReplicated(expectation.helper, this.helpers)) {
       this.context.ignored();
       return false;
     }

@@ -14,10 +14,10 @@ export class ExternalExpectations {
 
   constructor(
     /** HashLimit. */
-    private readonly limit: number,
+    public limit: number,
     private readonly clock: Clock,
     /** ALARM's CacheTimeout in seconds: an entry not told of for so long vanishes. Null: it stays until its end. */
-    readonly lifetime: number | null = null,
+    public lifetime: number | null = null,
   ) {}
 
   get entries(): ReadonlyMap<string, ExpectationEntry> {

@@ -47,7 +47,29 @@ export class InternalExpectations {
   private dumping = false;
   private readonly endedDuringDump = new Set<string>();
 
-  constructor(private readonly context: InternalExpectationsContext) {}
+  private helpers: readonly string[];
+  /** HashLimit. */
+  limit: number;
+
+  constructor(private readonly context: InternalExpectationsContext) {
+    this.helpers = context.helpers;
+    this.limit = context.limit;
+  }
+
+  /** Another list of helpers; what is no longer on it goes with `dismiss`. */
+  setHelpers(helpers: readonly string[]): void {
+    this.helpers = helpers;
+  }
+
+  /** Lets go of what is no longer to be replicated, by its helper or since its master left; the peers hear of it. */
+  dismiss(): void {
+    for (const entry of this.entries.values()) {
+      const { expectation, state } = entry;
+      if (state === 'dead') continue;
+      const stays = isReplicated(expectation.helper, this.helpers) && this.context.isMasterCached(expectation);
+      if (!stays) this.destroy(entry, false);
+    }
+  }
 
   /** Entries that live; destroyed ones may still wait for their acknowledgement. */
   get active(): number {
@@ -135,7 +157,7 @@ export class InternalExpectations {
 
   /** Whether it is to be in the cache now; if only its master is missing, it waits. */
   private admits(expectation: Expectation, own: boolean): boolean {
-    if (!isReplicated(expectation.helper, this.context.helpers)) {
+    if (!isReplicated(expectation.helper, this.helpers)) {
       this.context.ignored();
       return false;
     }
@@ -177,7 +199,7 @@ export class InternalExpectations {
   }
 
   private create(key: string, expectation: Expectation, own: boolean): void {
-    if (this.entries.size >= this.context.limit) {
+    if (this.entries.size >= this.limit) {
       this.counters.createFailed++;
       this.counters.noSpace++;
       return;

@@ -42,6 +42,11 @@ export class FlowEvents {
     this.filter = null;
   }
 
+  /** Another filter, null: none. Events are judged by it, also while the kernel has one: some may be older than that. */
+  judgeBy(filter: FlowFilter | null): void {
+    this.filter = filter;
+  }
+
   /** One message of the kernel's conntrack subsystem, of this type, at byte `at` of `views`. */
   apply(views: Views, at: number, type: number): void {
     const { counters, target, ownPort, ignoredPort } = this.context;

@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.js';
+import type { FlowFilter } from '../flow/filter.js';
 import { ID, QUEUE_NONE, STATE_ALIVE, STATE_DEAD, STATE_NEW } from '../flow/layout.js';
-import type { FlowRef } from '../flow/ref.js';
+import { FlowPointer, type FlowRef } from '../flow/ref.js';
 import type { FlowScratch } from '../flow/scratch.js';
 import { type FlowRow, FlowTable, NO_ROW } from '../flow/table.js';
 import { CacheCounters } from './counters.js';
@@ -32,6 +33,7 @@ export class InternalCache {
   processedBytes = 0;
   processedPackets = 0;
 
+  private readonly pointer = new FlowPointer();
   private dead = 0;
   private generation = 0;
   private dumping = false;
@@ -124,6 +126,22 @@ export class InternalCache {
       if (this.table.generation(row) !== this.generation && this.table.state(row) !== STATE_DEAD) {
         this.destroy(row, false);
       }
+      row = this.table.next((row + 1) as FlowRow);
+    }
+    return row;
+  }
+
+  /**
+   * Lets go of living entries that do not pass a filter: the next `budget` rows from row `from` on.
+   *
+   * @param tell the peers hear that they ended
+   * @returns where to go on, NO_ROW at the end of the table
+   */
+  dismiss(filter: FlowFilter, from: FlowRow, budget: number, tell: boolean): FlowRow {
+    let row = this.table.next(from);
+    for (let left = budget; row !== NO_ROW && left > 0; left--) {
+      this.table.point(row, this.pointer);
+      if (this.table.state(row) !== STATE_DEAD && !filter.passes(this.pointer)) this.destroy(row, !tell);
       row = this.table.next((row + 1) as FlowRow);
     }
     return row;

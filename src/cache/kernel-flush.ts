@@ -35,8 +35,16 @@ export class KernelFlush {
   private readonly scratch = new FlowScratch();
   private dump: Dump | null = null;
   private restarts = 0;
+  private filter: FlowFilter | null;
 
-  constructor(private readonly context: KernelFlushContext) {}
+  constructor(private readonly context: KernelFlushContext) {
+    this.filter = context.filter;
+  }
+
+  /** Another filter; null: none. */
+  filterBy(filter: FlowFilter | null): void {
+    this.filter = filter;
+  }
 
   /** Begins unless one is under way already. */
   run(): void {
@@ -65,7 +73,8 @@ export class KernelFlush {
   }
 
   private entry(views: Views, at: number, end: number): void {
-    const { kernel, counters, filter } = this.context;
+    const { kernel, counters } = this.context;
+    const { filter } = this;
     if (subsystemOf(typeOf(views, at)) !== NFNL_SUBSYS_CTNETLINK || !decodeFlow(views, at, end, this.scratch)) {
       counters.dumpUnknown++;
       return;

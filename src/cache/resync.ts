@@ -31,6 +31,8 @@ export interface ResyncKind {
   readonly send: boolean;
   /** Entries the kernel no longer has are destroyed, and the peers told. */
   readonly purge: boolean;
+  /** With `send`: only flows that the cache did not have. */
+  readonly onlyNew?: boolean;
 }
 
 /** `-R` and the start: the cache learns, nothing is sent (observed on the original). */
@@ -39,6 +41,9 @@ export const POPULATE: ResyncKind = { send: false, purge: false };
 export const AFTER_OVERRUN: ResyncKind = { send: true, purge: true };
 /** PollSecs. Unchanged flows are sent, too (observed on the original): the peers' timeouts stay fresh that way. */
 export const POLL: ResyncKind = { send: true, purge: true };
+
+/** After a change of the filter: what has come into its range is sent, and what was in it before stays. */
+export const NEWCOMERS: ResyncKind = { send: true, purge: false, onlyNew: true };
 
 /** Interrupted dumps in a row before their result is taken as it is: a table that never rests must not be read for ever. */
 const MOST_RESTARTS = 10;
@@ -57,13 +62,21 @@ export class Resync {
   private waitingCallbacks: Array<(error: Error | null) => void> = [];
   private dump: Dump | null = null;
   private restarts = 0;
+  private filter: FlowFilter | null;
 
-  constructor(private readonly context: ResyncContext) {}
+  constructor(private readonly context: ResyncContext) {
+    this.filter = context.filter;
+  }
+
+  /** Another filter; null: none. */
+  filterBy(filter: FlowFilter | null): void {
+    this.filter = filter;
+  }
 
   /** @param done called at the end, with the error when the kernel refused */
   request(kind: ResyncKind, done: (error: Error | null) => void): void {
     if (this.running !== null) {
-      this.waiting = { send: kind.send || !!this.waiting?.send, purge: kind.purge || !!this.waiting?.purge };
+      this.waiting = this.waiting === null ? kind : both(kind, this.waiting);
       this.waitingCallbacks.push(done);
       return;
     }
@@ -90,7 +103,7 @@ export class Resync {
 
   private open(kind: ResyncKind): void {
     const dump = this.context.openDump({
-      onEntry: (views, at, end) => this.entry(views, at, end, kind.send),
+      onEntry: (views, at, end) => this.entry(views, at, end, kind),
       onInterrupted: () => this.interrupted(kind),
       onDone: () => this.complete(kind),
       onError: (error) => this.end(error),
@@ -99,14 +112,16 @@ export class Resync {
     dump.start();
   }
 
-  private entry(views: Views, at: number, end: number, send: boolean): void {
-    const { cache, counters, filter } = this.context;
+  private entry(views: Views, at: number, end: number, kind: ResyncKind): void {
+    const { cache, counters } = this.context;
+    const { filter } = this;
     if (subsystemOf(typeOf(views, at)) !== NFNL_SUBSYS_CTNETLINK || !decodeFlow(views, at, end, this.scratch)) {
       counters.dumpUnknown++;
       return;
     }
     if (filter !== null && !filter.passes(this.scratch)) return;
-    cache.onDumped(this.scratch, send);
+    const known = kind.onlyNew === true && cache.table.find(this.scratch) !== NO_ROW;
+    cache.onDumped(this.scratch, kind.send && !known);
   }
 
   private interrupted(kind: ResyncKind): void {
@@ -142,4 +157,11 @@ export class Resync {
     if (next !== null) this.begin(next);
     for (const done of finished) done(error);
   }
+}
+
+/** What does the work of both. */
+function both(one: ResyncKind, other: ResyncKind): ResyncKind {
+  const sendsAll = (kind: ResyncKind) => kind.send && kind.onlyNew !== true;
+  const send = one.send || other.send;
+  return { send, purge: one.purge || other.purge, onlyNew: send && !sendsAll(one) && !sendsAll(other) };
 }

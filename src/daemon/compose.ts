@@ -21,10 +21,10 @@ import { FlowScratch } from '../flow/scratch.js';
 import { FlowTable, NO_ROW } from '../flow/table.js';
 import { TextBuffer } from '../flow/text.js';
 import { TableDump } from '../kernel/dump.js';
-import type { EventSource } from '../kernel/events.js';
 import { LinkWatch } from '../kernel/link-watch.js';
 import { KernelRequests } from '../kernel/requests.js';
 import { TableReader } from '../kernel/table-reader.js';
+import type { PreparedChange } from '../log/targets.js';
 import { encodeExpectationDumpRequest } from '../netlink/expectation-encode.js';
 import { Alarm } from '../sync/alarm.js';
 import { AgingExternalCache } from '../sync/alarm-external.js';
@@ -35,9 +35,10 @@ import type { SyncContext, SyncMode } from '../sync/mode.js';
 import { Notrack } from '../sync/notrack.js';
 import { MALFORMED_COUNTER } from '../wire/counters.js';
 import type { Daemon, DaemonContext } from './daemon.js';
-import { openEvents } from './event-socket.js';
+import { DaemonEvents } from './event-socket.js';
 import { Latency } from './latency.js';
 import { rehearse } from './rehearsal.js';
+import { engineSettings, SyncReload } from './reload-sync.js';
 import { StatsDaemon } from './stats-daemon.js';
 import { SyncService } from './sync-service.js';
 
@@ -57,8 +58,8 @@ class SyncDaemon implements Daemon {
   private readonly commitKernel: KernelRequests;
   private readonly flushKernel: KernelRequests;
   private readonly injectKernel: KernelRequests | null;
-  private readonly filter: FlowFilter | null;
-  private events: EventSource | null = null;
+  private readonly reload: SyncReload;
+  private readonly events: DaemonEvents;
   private linkWatch: LinkWatch | null = null;
   private endRehearsal: () => void = () => {};
   private readonly line = new TextBuffer();
@@ -73,8 +74,7 @@ class SyncDaemon implements Daemon {
     const { clock, scheduler } = context;
     const { hashLimit } = config.general;
     const { tcpWindowTracking } = sync.options;
-    const settings = sync.mode;
-    this.filter = config.general.filter && new FlowFilter(config.general.filter);
+    const encode = { timeout: sync.commitTimeout === null, windowTracking: tcpWindowTracking };
     this.injectKernel = withoutExternal(sync) ? new KernelRequests(tcpWindowTracking) : null;
     const internal = withoutInternal(sync)
       ? new InternalBypass((type, flow) => mode.send?.(type, flow))
@@ -108,7 +108,7 @@ class SyncDaemon implements Daemon {
       sink: this.links,
       clock,
       logger: log,
-      encode: { timeout: sync.commitTimeout === null, windowTracking: tcpWindowTracking },
+      encode,
       sharedLink: this.links.kind === 'multicast',
       linkCount: sync.channels.length,
       external: {
@@ -125,13 +125,7 @@ class SyncDaemon implements Daemon {
       },
     });
     this.engine = new SyncEngine({
-      settings: {
-        commitTimeout: sync.commitTimeout,
-        purgeTimeout: sync.purgeTimeout,
-        overrunResync: config.general.overrunResyncSeconds,
-        pollSeconds: config.general.pollSeconds,
-        startupResync: settings.kind !== 'alarm' && settings.startupResync,
-      },
+      settings: engineSettings(config, sync),
       clock,
       scheduler,
       log,
@@ -144,9 +138,20 @@ class SyncDaemon implements Daemon {
       commitScheduler: this.latency.ofCommit(scheduler),
       eventToWire: this.latency.eventToWire,
       injectPort: this.injectKernel?.portId ?? null,
-      filter: this.filter,
+      filter: config.general.filter && new FlowFilter(config.general.filter),
       openDump: (events) => new TableDump(events),
       describe: (flow) => this.describe(flow),
+    });
+    this.events = new DaemonEvents(config.general, expectations !== null, this.engine, log);
+    this.reload = new SyncReload(config, {
+      engine: this.engine,
+      events: this.events,
+      mode,
+      internal,
+      external,
+      expectations,
+      encode,
+      kernels: [this.commitKernel, this.flushKernel, this.injectKernel],
     });
     this.service = new SyncService({
       engine: this.engine,
@@ -157,7 +162,7 @@ class SyncDaemon implements Daemon {
       links: this.links,
       clock,
       latency: this.latency,
-      eventBufferSize: () => this.events?.bufferSize ?? config.general.netlinkBufferSize ?? 0,
+      eventBufferSize: () => this.events.bufferSize,
       listKernel: () => new KernelListing(this.readTable(), clock),
       requestStop: () => context.requestStop(),
     });
@@ -258,7 +263,10 @@ class SyncDaemon implements Daemon {
   }
 
   private readTable(): TableReader {
-    return new TableReader(() => this.engine.kernel, this.filter);
+    return new TableReader(
+      () => this.engine.kernel,
+      () => this.reload.filter,
+    );
   }
 
   /** The flow as the original prints it under an error line. */
@@ -280,19 +288,22 @@ class SyncDaemon implements Daemon {
     );
     this.linkWatch.start();
     // The event socket is there before the dump: what happens meanwhile waits in it and is newer than the dump.
-    const { general, sync } = this.config;
-    this.events = openEvents(general, sync?.options.expectations != null, this.engine, this.log);
+    this.events.open();
     await this.engine.populate();
-    this.events?.start();
+    this.events.start();
     this.engine.start();
     this.endRehearsal = rehearse(this.context.clock, this.context.scheduler);
+  }
+
+  prepareReload(config: Config): PreparedChange {
+    return this.reload.prepare(config);
   }
 
   async stop(): Promise<void> {
     this.endRehearsal();
     this.linkWatch?.close();
     this.engine.close();
-    this.events?.close();
+    this.events.close();
     this.links.close();
     this.commitKernel.close();
     this.flushKernel.close();

@@ -1,5 +1,4 @@
 import { isatty } from 'node:tty';
-import { ConntrackdError } from '../base/errors.js';
 import type { Config } from '../config/model.js';
 import { ControlServer, isAnswered } from '../control/server.js';
 import type { DaemonLog } from '../log/logger.js';
@@ -8,6 +7,7 @@ import type { ParentLink } from './background.js';
 import { loopScheduler, machineClock } from './clock.js';
 import { loadConfig } from './config-file.js';
 import type { Compose, Daemon } from './daemon.js';
+import { describe } from './describe.js';
 import { LockFile } from './lock.js';
 import { applyScheduler } from './priority.js';
 import { otherConntrackds } from './processes.js';
@@ -158,10 +158,3 @@ export class Lifecycle {
 }
 
 const STDIN = 0;
-
-/** An error as one line for the log: what happened, and what to do about it. */
-export function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const advice = error instanceof ConntrackdError && error.advice !== '' ? ` (${error.advice})` : '';
-  return `${error.message}${advice}`;
-}

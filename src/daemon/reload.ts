@@ -5,7 +5,7 @@ import type { ParseResult } from '../config/parse-tree.js';
 import type { DaemonLog } from '../log/logger.js';
 import type { PreparedChange } from '../log/targets.js';
 import type { Daemon } from './daemon.js';
-import { describe } from './lifecycle.js';
+import { describe } from './describe.js';
 import { applyScheduler } from './priority.js';
 import type { ServiceManager } from './systemd.js';
 

@@ -8,7 +8,8 @@ import { setProcessTitle } from '../native/index.js';
 import { ParentLink } from './background.js';
 import { loadConfig } from './config-file.js';
 import type { Compose } from './daemon.js';
-import { describe, Lifecycle } from './lifecycle.js';
+import { describe } from './describe.js';
+import { Lifecycle } from './lifecycle.js';
 import { THREAD_NAME } from './processes.js';
 
 export interface DaemonOptions {

@@ -1,14 +1,15 @@
 import type { Logger } from '../base/logger.js';
-import type { Config } from '../config/model.js';
+import type { Config, StatsConfig } from '../config/model.js';
 import { FlowFilter } from '../flow/filter.js';
+import { checkTableLimit } from '../flow/table.js';
 import { TableDump } from '../kernel/dump.js';
-import type { EventSource } from '../kernel/events.js';
 import { KernelRequests } from '../kernel/requests.js';
 import { ConnectionLog } from '../log/connection-log.js';
+import type { PreparedChange } from '../log/targets.js';
 import { StatsCache } from '../stats/cache.js';
-import { StatsEngine } from '../stats/engine.js';
+import { StatsEngine, type StatsSettings } from '../stats/engine.js';
 import type { Daemon, DaemonContext } from './daemon.js';
-import { openEvents } from './event-socket.js';
+import { DaemonEvents, isSameFilter } from './event-socket.js';
 import { Latency } from './latency.js';
 import { StatsService } from './stats-service.js';
 
@@ -16,21 +17,22 @@ import { StatsService } from './stats-service.js';
 export class StatsDaemon implements Daemon {
   readonly service: StatsService;
   private readonly engine: StatsEngine;
-  private readonly connectionLog: ConnectionLog | null;
+  private readonly cache: StatsCache;
+  private connectionLog: ConnectionLog | null;
   /** No flow is created with it: what it thinks of TCP windows is of no matter. */
   private readonly flushKernel = new KernelRequests(false);
-  private events: EventSource | null = null;
+  private readonly events: DaemonEvents;
 
   constructor(
-    private readonly config: Config,
-    private readonly log: Logger,
+    private config: Config,
+    log: Logger,
     { clock, scheduler, requestStop }: DaemonContext,
   ) {
     const { general } = config;
-    this.connectionLog = openConnectionLog(config);
+    this.connectionLog = openConnectionLog(config.stats);
     const cache = new StatsCache(general.hashLimit, clock, this.connectionLog);
     this.engine = new StatsEngine({
-      settings: { overrunResync: general.overrunResyncSeconds, pollSeconds: general.pollSeconds },
+      settings: settingsOf(config),
       scheduler,
       log,
       cache,
@@ -38,21 +40,23 @@ export class StatsDaemon implements Daemon {
       filter: general.filter && new FlowFilter(general.filter),
       openDump: (events) => new TableDump(events),
     });
+    this.cache = cache;
+    this.events = new DaemonEvents(general, false, this.engine, log);
     this.service = new StatsService({
       engine: this.engine,
       cache,
       clock,
       latency: new Latency(),
-      eventBufferSize: () => this.events?.bufferSize ?? general.netlinkBufferSize ?? 0,
+      eventBufferSize: () => this.events.bufferSize,
       requestStop,
     });
   }
 
   async start(): Promise<void> {
     // The event socket is there before the dump: what happens meanwhile waits in it and is newer than the dump.
-    this.events = openEvents(this.config.general, false, this.engine, this.log);
+    this.events.open();
     await this.engine.populate();
-    this.events?.start();
+    this.events.start();
     this.engine.start();
   }
 
@@ -60,16 +64,73 @@ export class StatsDaemon implements Daemon {
     this.connectionLog?.reopen();
   }
 
+  prepareReload(config: Config): PreparedChange {
+    checkTableLimit(config.general.hashLimit);
+    const log = this.prepareLog(config.stats);
+    const events = this.prepareEvents(config, log);
+    return {
+      apply: () => {
+        const { filter } = this.config.general;
+        log.apply();
+        this.events.change(config.general, events);
+        this.config = config;
+        this.reconfigure(config);
+        if (!isSameFilter(filter, config.general.filter)) {
+          this.engine.refilter(config.general.filter && new FlowFilter(config.general.filter));
+        }
+      },
+      cancel: () => {
+        log.cancel();
+        events?.close();
+      },
+    };
+  }
+
+  private prepareEvents({ general }: Config, log: PreparedChange) {
+    try {
+      return this.events.prepareChange(general);
+    } catch (error) {
+      log.cancel();
+      throw error;
+    }
+  }
+
+  private reconfigure(config: Config): void {
+    this.cache.cache.table.limit = config.general.hashLimit;
+    this.engine.reconfigure(settingsOf(config));
+  }
+
+  /** A log that came or went, or that goes elsewhere. */
+  private prepareLog(stats: StatsConfig | null): PreparedChange {
+    if (this.connectionLog !== null && stats !== null) return this.connectionLog.prepare(targetsOf(stats));
+    const log = openConnectionLog(stats);
+    return {
+      apply: () => {
+        this.connectionLog = log;
+        this.cache.setSink(log);
+      },
+      cancel: () => log?.close(),
+    };
+  }
+
   async stop(): Promise<void> {
-    this.events?.close();
+    this.events.close();
     this.engine.close();
     this.flushKernel.close();
     this.connectionLog?.close();
   }
 }
 
+function settingsOf({ general }: Config): StatsSettings {
+  return { overrunResync: general.overrunResyncSeconds, pollSeconds: general.pollSeconds };
+}
+
 /** Null when no log is asked for: then no line is made at all. */
-function openConnectionLog({ stats }: Config): ConnectionLog | null {
+function openConnectionLog(stats: StatsConfig | null): ConnectionLog | null {
   if (stats === null || (stats.logFile === null && stats.syslog === null)) return null;
-  return new ConnectionLog({ file: stats.logFile, syslog: stats.syslog });
+  return new ConnectionLog(targetsOf(stats));
+}
+
+function targetsOf({ logFile, syslog }: StatsConfig) {
+  return { file: logFile, syslog };
 }

@@ -67,7 +67,7 @@ export interface FlowTableOptions {
 }
 
 export class FlowTable {
-  readonly limit: number;
+  #limit: number;
   readonly #hash: IdentityHash;
   readonly #rows = new RecordPages(ROW_WORDS, PAGE_SHIFT);
   readonly #asides = new AsideStore();
@@ -77,12 +77,20 @@ export class FlowTable {
   #soughtHash = 0;
 
   constructor(options: FlowTableOptions) {
-    const { limit } = options;
-    if (!Number.isInteger(limit) || limit < 1 || limit > MOST_ROWS) {
-      throw misuse('FLOW_TABLE_LIMIT', `a flow table holds 1 to ${MOST_ROWS} rows, not ${limit}`);
-    }
-    this.limit = limit;
+    checkTableLimit(options.limit);
+    this.#limit = options.limit;
     this.#hash = options.hash ?? new SeededHash(options.seed ?? Math.floor(Math.random() * 2 ** 32));
+  }
+
+  /** Most rows held. */
+  get limit(): number {
+    return this.#limit;
+  }
+
+  /** Another limit. Rows beyond it stay; new ones are refused until there is room. @throws ConntrackdError */
+  set limit(limit: number) {
+    checkTableLimit(limit);
+    this.#limit = limit;
   }
 
   /** Rows held, dead ones included. */
@@ -134,7 +142,7 @@ export class FlowTable {
   }
 
   #add(hash: number, flow: FlowRef, nowSeconds: number): FlowRow {
-    if (this.#rows.size >= this.limit) return NO_ROW;
+    if (this.#rows.size >= this.#limit) return NO_ROW;
     const row = this.#rows.take() as FlowRow;
     const words = this.#rows.words(row);
     const at = this.#rows.at(row);
@@ -316,6 +324,13 @@ export class FlowTable {
     if (aside === 0) return;
     words[at + ASIDE] = 0;
     this.#asides.give(aside - 1);
+  }
+}
+
+/** @throws ConntrackdError FLOW_TABLE_LIMIT when no table can hold so many rows */
+export function checkTableLimit(limit: number): void {
+  if (!Number.isInteger(limit) || limit < 1 || limit > MOST_ROWS) {
+    throw misuse('FLOW_TABLE_LIMIT', `a flow table holds 1 to ${MOST_ROWS} rows, not ${limit}`);
   }
 }
 

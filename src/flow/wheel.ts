@@ -31,8 +31,8 @@ export class TimerWheel {
   readonly secondsPerSlot: number;
   readonly #table: FlowTable;
   /** First row + 1 of each slot, 0 = empty. */
-  readonly #slots: Int32Array;
-  readonly #mask: number;
+  #slots: Int32Array;
+  #mask: number;
   /** Number, not wrapped, of the slot being emptied; all before it are empty. */
   #turn: number;
   #armed = 0;
@@ -50,6 +50,25 @@ export class TimerWheel {
     this.#mask = this.#slots.length - 1;
     this.#turn = Math.floor(nowSeconds / this.secondsPerSlot);
     table.onClear(() => this.#forget());
+  }
+
+  /**
+   * Makes room for deadlines up to `spanSeconds` ahead, as far as MOST_SLOTS slots of the present width go; what is armed
+   * stays so. A slot holds the rows of one turn only, so each list moves as a whole.
+   */
+  widen(spanSeconds: number): void {
+    const wanted = 2 ** Math.ceil(Math.log2((spanSeconds / this.secondsPerSlot) * 2 + 2));
+    const count = Math.min(wanted, MOST_SLOTS);
+    if (count <= this.#slots.length) return;
+    const slots = new Int32Array(count);
+    for (let turn = this.#turn; turn < this.#turn + this.#slots.length; turn++) {
+      const first = this.#slots[turn & this.#mask]!;
+      const slot = turn & (count - 1);
+      slots[slot] = first;
+      if (first !== 0) this.#table.setWord((first - 1) as FlowRow, TIMER_PREV, (SLOT | slot) >>> 0);
+    }
+    this.#slots = slots;
+    this.#mask = count - 1;
   }
 
   /** Rows armed. */

@@ -3,7 +3,7 @@ import { BurstPace, REST_MS } from '../base/burst.js';
 import type { Logger } from '../base/logger.js';
 import { Views } from '../base/views.js';
 import type { FilterSets } from '../flow/filter.js';
-import { ENOBUFS, POLL_READABLE } from '../native/constants.js';
+import { ENOBUFS, POLL_READABLE, SO_DETACH_FILTER, SOL_SOCKET } from '../native/constants.js';
 import * as native from '../native/index.js';
 import { attachEventFilter } from './filter.js';
 import { NetfilterSocket, netfilterFailure } from './socket.js';
@@ -61,29 +61,27 @@ export interface EventSourceEvents {
 /** The event socket: subscribes to the kernel's conntrack events and hands them over in batches. */
 export class EventSource {
   /** Whether the kernel drops the events of flows that do not pass the filter. Else who gets the events has to. */
-  readonly filtersInKernel: boolean;
+  filtersInKernel: boolean;
   private readonly socket: NetfilterSocket;
   private readonly poll: native.Poll;
-  private readonly views: Views;
-  private readonly lengths: Int32Array;
-  private readonly slots: number;
-  private readonly pace: BurstPace;
+  private views = new Views(0);
+  private lengths = new Int32Array(0);
+  private slots = 0;
+  private pace: BurstPace;
   private started = false;
   private restTimer: NodeJS.Timeout | null = null;
   private warnedFull = false;
 
   constructor(
-    private readonly options: EventSourceOptions,
+    private options: EventSourceOptions,
     private readonly events: EventSourceEvents,
     private readonly log: Logger,
   ) {
-    this.slots = Math.min(MAX_SLOTS, options.iterationLimit);
-    this.views = new Views(this.slots * SLOT_BYTES);
-    this.lengths = new Int32Array(this.slots);
+    this.makeSlots();
     let filtersInKernel = false;
     const groups = options.expectations ? EVENT_GROUPS_FLOW | EVENT_GROUPS_EXPECTATION : EVENT_GROUPS_FLOW;
     this.socket = new NetfilterSocket(groups, (fd) => {
-      filtersInKernel = this.attachFilter(fd);
+      filtersInKernel = this.attachFilter(fd, options.filter);
     });
     this.filtersInKernel = filtersInKernel;
     this.poll = new native.Poll(this.socket.fd, () => this.turn());
@@ -92,7 +90,7 @@ export class EventSource {
       log.notice('reliable ctnetlink event delivery is ENABLED.');
     }
     this.configureBuffer();
-    this.pace = new BurstPace(GATHER_FROM, this.bufferSize / 2 / EVENT_MEMORY_BYTES);
+    this.pace = this.makePace();
   }
 
   /** Receive buffer in bytes as the kernel reports it. */
@@ -114,14 +112,49 @@ export class EventSource {
     this.restTimer = null;
   }
 
+  /**
+   * Takes over other options while events come; none is lost by it. What is subscribed to (`expectations`) and `filter`
+   * stay.
+   */
+  reconfigure(options: EventSourceOptions): void {
+    const { bufferSize, bufferMaxGrowth, reliable } = this.options;
+    this.options = { ...options, expectations: this.options.expectations, filter: this.options.filter };
+    this.makeSlots();
+    if (options.reliable !== reliable) this.socket.setReliable(options.reliable);
+    if (options.bufferSize === bufferSize && options.bufferMaxGrowth === bufferMaxGrowth) return;
+    this.warnedFull = false;
+    this.configureBuffer();
+    this.pace = this.makePace();
+  }
+
+  /** Another filter, at once. Events that wait in the socket were judged by the one before: user space has to judge. */
+  refilter(filter: EventSourceOptions['filter']): void {
+    const { fd } = this.socket;
+    const filteredInKernel = this.filtersInKernel;
+    this.options = { ...this.options, filter };
+    this.filtersInKernel = this.attachFilter(fd, filter);
+    if (filteredInKernel && !this.filtersInKernel) native.setOption(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
+  }
+
   close(): void {
     this.pause();
     this.poll.close();
     this.socket.close();
   }
 
-  private attachFilter(fd: number): boolean {
-    const { filter } = this.options;
+  private makeSlots(): void {
+    const slots = Math.min(MAX_SLOTS, this.options.iterationLimit);
+    if (slots === this.slots) return;
+    this.slots = slots;
+    this.views = new Views(slots * SLOT_BYTES);
+    this.lengths = new Int32Array(slots);
+  }
+
+  private makePace(): BurstPace {
+    return new BurstPace(GATHER_FROM, this.bufferSize / 2 / EVENT_MEMORY_BYTES);
+  }
+
+  private attachFilter(fd: number, filter: EventSourceOptions['filter']): boolean {
     if (filter === null) return false;
     const inKernel = filter.from === 'kernelspace' && attachEventFilter(fd, filter, this.log);
     this.log.notice(`using ${inKernel ? 'kernel' : 'user'}-space event filtering`);

@@ -69,6 +69,11 @@ export class KernelRequests {
     this.socket.setShortAnswers();
   }
 
+  /** TCPWindowTracking, from the next request on. */
+  setWindowTracking(on: boolean): void {
+    this.options.windowTracking = on;
+  }
+
   /** Events that these requests cause carry this port id. */
   get portId(): number {
     return this.socket.portId;

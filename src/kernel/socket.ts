@@ -63,9 +63,9 @@ export class NetfilterSocket {
    * NetlinkEventsReliable: whoever causes an event learns that it was not delivered and the kernel tries again;
    * receiving no longer fails with ENOBUFS.
    */
-  setReliable(): void {
-    native.setOption(this.fd, SOL_NETLINK, NETLINK_BROADCAST_ERROR, 1);
-    native.setOption(this.fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, 1);
+  setReliable(on = true): void {
+    native.setOption(this.fd, SOL_NETLINK, NETLINK_BROADCAST_ERROR, on ? 1 : 0);
+    native.setOption(this.fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, on ? 1 : 0);
   }
 
   /** Answers of failed requests carry the request's header only, not all of it. */

@@ -40,11 +40,11 @@ export class TableReader {
 
   /**
    * @param counters where messages that are no flows are counted
-   * @param filter flows that do not pass are as if the kernel had them not; null: all pass
+   * @param filter gives the present one: flows that do not pass are as if the kernel had them not; null: all pass
    */
   constructor(
     private readonly counters: () => KernelCounters,
-    private readonly filter: FlowFilter | null,
+    private readonly filter: () => FlowFilter | null,
   ) {}
 
   /** Begins a dump, giving up one under way. @throws SystemError */
@@ -88,7 +88,8 @@ export class TableReader {
   }
 
   private entry(at: number, each: (flow: FlowScratch) => void): boolean {
-    const { views, scratch, filter } = this;
+    const { views, scratch } = this;
+    const filter = this.filter();
     const end = at + lengthOf(views, at);
     if (subsystemOf(typeOf(views, at)) !== NFNL_SUBSYS_CTNETLINK || !decodeFlow(views, at, end, scratch)) {
       this.counters().dumpUnknown++;

@@ -40,9 +40,15 @@ export class StatsCache implements FlowEventTarget {
     limit: number,
     private readonly clock: Clock,
     /** Null: nobody wants the lines. */
-    private readonly sink: ConnectionSink | null,
+    private sink: ConnectionSink | null,
   ) {
     this.cache = new InternalCache(limit, clock, { changed: (row) => this.changed(row) });
+  }
+
+  /** Another log; null: none. */
+  setSink(sink: ConnectionSink | null): void {
+    this.flushLines();
+    this.sink = sink;
   }
 
   onNew(flow: FlowScratch): void {

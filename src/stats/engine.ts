@@ -1,6 +1,7 @@
 import type { Logger } from '../base/logger.js';
 import type { Scheduler, Timer } from '../base/scheduler.js';
 import type { Views } from '../base/views.js';
+import { FilterSweep } from '../cache/filter-sweep.js';
 import { FlowEvents, NO_PORT } from '../cache/flow-events.js';
 import { type FlushKernel, KernelFlush } from '../cache/kernel-flush.js';
 import { AFTER_OVERRUN, type Dump, POLL, POPULATE, Resync, type ResyncKind } from '../cache/resync.js';
@@ -36,6 +37,8 @@ export class StatsEngine implements EventSourceEvents {
   private readonly flowEvents: FlowEvents;
   private readonly resync: Resync;
   private readonly flush: KernelFlush;
+  private readonly sweep: FilterSweep;
+  private settings: StatsSettings;
   private overrunTimer: Timer | null = null;
   private pollTimer: Timer | null = null;
   private polling = false;
@@ -46,6 +49,9 @@ export class StatsEngine implements EventSourceEvents {
     const counters = this.kernel;
     this.flowEvents = new FlowEvents({ target: cache, counters, filter, ownPort: NO_PORT, ignoredPort: NO_PORT });
     this.resync = new Resync({ cache: cache.cache, counters, scheduler, filter, openDump });
+    this.settings = context.settings;
+    // A flow that is no longer looked at has not ended: it leaves no line.
+    this.sweep = new FilterSweep(cache.cache, scheduler, false);
     this.flush = new KernelFlush({ kernel: flushKernel, counters, log, filter, openDump });
   }
 
@@ -56,7 +62,7 @@ export class StatsEngine implements EventSourceEvents {
 
   /** With PollSecs, polling begins. */
   start(): void {
-    const { pollSeconds } = this.context.settings;
+    const { pollSeconds } = this.settings;
     if (pollSeconds !== null) this.pollAfter(pollSeconds);
   }
 
@@ -65,10 +71,31 @@ export class StatsEngine implements EventSourceEvents {
     this.flowEvents.trustKernel();
   }
 
+  /** The configuration has changed: what begins from now on goes by it. */
+  reconfigure(settings: StatsSettings): void {
+    const { pollSeconds } = settings;
+    const samePolls = pollSeconds === this.settings.pollSeconds;
+    this.settings = settings;
+    if (samePolls) return;
+    this.pollTimer?.cancel();
+    if (pollSeconds !== null) this.pollAfter(pollSeconds);
+    // Between polls and events nothing may fall: the kernel's table says what there is.
+    this.poll();
+  }
+
+  /** The filter has changed: flows that no longer pass are forgotten, those that do now are read from the kernel. */
+  refilter(filter: FlowFilter | null): void {
+    this.flowEvents.judgeBy(filter);
+    this.flush.filterBy(filter);
+    this.resync.filterBy(filter);
+    this.sweep.begin(filter, () => this.follow(this.resyncFromKernel(), 'resync with master conntrack table'));
+  }
+
   close(): void {
     this.overrunTimer?.cancel();
     this.pollTimer?.cancel();
     this.resync.close();
+    this.sweep.close();
     this.flush.close();
     this.context.cache.flushLines();
   }
@@ -87,7 +114,7 @@ export class StatsEngine implements EventSourceEvents {
 
   onOverrun(): void {
     this.kernel.overruns++;
-    const { overrunResync } = this.context.settings;
+    const { overrunResync } = this.settings;
     if (overrunResync === null || this.overrunTimer !== null) return;
     this.overrunTimer = this.context.scheduler.after(overrunResync * 1000, () => {
       this.overrunTimer = null;

@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.js';
 import { ExternalCache } from '../cache/external.js';
+import { UPDATED } from '../flow/layout.js';
 import type { FlowRow } from '../flow/table.js';
 import { TimerWheel } from '../flow/wheel.js';
 
@@ -7,11 +8,11 @@ import { TimerWheel } from '../flow/wheel.js';
 export class AgingExternalCache extends ExternalCache {
   private readonly wheel: TimerWheel;
 
-  /** @param cacheTimeout CacheTimeout in seconds, at least 1 */
+  /** @param cacheTimeout CacheTimeout in seconds, at least 1; a shorter one counts for a flow from its next refresh on */
   constructor(
     limit: number,
     clock: Clock,
-    readonly cacheTimeout: number,
+    public cacheTimeout: number,
   ) {
     super(limit, clock);
     this.wheel = new TimerWheel(this.table, cacheTimeout + 1, this.seconds());
@@ -32,5 +33,10 @@ export class AgingExternalCache extends ExternalCache {
     super.remove(row);
   }
 
-  private readonly expired = (row: FlowRow): void => super.remove(row);
+  private readonly expired = (row: FlowRow): void => {
+    // CacheTimeout may have grown since the row was armed.
+    const dueSeconds = this.table.word(row, UPDATED) + this.cacheTimeout + 1;
+    if (dueSeconds > this.seconds()) this.wheel.arm(row, dueSeconds);
+    else super.remove(row);
+  };
 }

@@ -8,11 +8,11 @@ import { TimerWheel } from '../flow/wheel.js';
 import type { MessageHeader } from '../wire/header.js';
 import { ExpectationOutbox } from './expectation-outbox.js';
 import { MessageSender, TYPE_OF_STATE } from './message-sender.js';
-import type { Health, QueueStatistics, SyncContext, SyncMode, TrackingStatistics } from './mode.js';
+import type { Health, ModeSettings, QueueStatistics, SyncContext, SyncMode, TrackingStatistics } from './mode.js';
 import { DONE, type MessageJudge, Receiver, TAKE } from './receiver.js';
 
 export interface AlarmOptions {
-  /** RefreshTime in seconds, at least 1. */
+  /** RefreshTime in seconds, at least 1, at first. */
   readonly refreshTime: number;
   /** Removes external entries that were not refreshed, at most `budget`. @returns true when there may be more */
   expireExternal(budget: number): boolean;
@@ -61,12 +61,16 @@ export class Alarm implements SyncMode, MessageJudge {
   /** Timers are due that did not fit into their turn. */
   private timersLeft = false;
   private nextExpiryMs: number;
+  private refreshTime: number;
+  /** After a change of RefreshTime: where the flows begin that are still armed by the old one. */
+  private rearmFrom: number = NO_ROW;
 
   constructor(
     private readonly context: SyncContext,
     private readonly options: AlarmOptions,
   ) {
     const { table, clock, external } = context;
+    this.refreshTime = options.refreshTime;
     this.transmitQueue = new FlowQueue(table, QUEUE_TRANSMIT);
     this.wheel = new TimerWheel(table, options.refreshTime * TICKS_PER_SECOND, this.ticks());
     this.sender = new MessageSender(context);
@@ -108,6 +112,16 @@ export class Alarm implements SyncMode, MessageJudge {
     this.outbox.clear();
   }
 
+  /** With another RefreshTime all flows get a new moment, in slices. */
+  reconfigure({ refreshTime }: ModeSettings): void {
+    if (refreshTime === undefined || refreshTime === this.refreshTime) return;
+    this.refreshTime = refreshTime;
+    this.nextRefreshMs = this.context.clock.monotonicMs() + refreshTime * 1000;
+    this.wheel.widen(refreshTime * TICKS_PER_SECOND);
+    this.rearmFrom = 0;
+    this.timersLeft = true;
+  }
+
   // --- requests, of which this mode has none
 
   bulk(): void {}
@@ -145,7 +159,7 @@ export class Alarm implements SyncMode, MessageJudge {
   tick(nowMs: number): void {
     this.advance();
     if (nowMs >= this.nextRefreshMs) {
-      this.nextRefreshMs = nowMs + this.options.refreshTime * 1000;
+      this.nextRefreshMs = nowMs + this.refreshTime * 1000;
       this.outbox.bulk();
       this.outbox.feedBulk();
     }
@@ -160,6 +174,19 @@ export class Alarm implements SyncMode, MessageJudge {
 
   private advance(): void {
     this.timersLeft = this.wheel.advance(this.ticks(), this.due, TURN_TIMERS) === TURN_TIMERS;
+    if (this.rearmFrom === NO_ROW) return;
+    this.rearm();
+    this.timersLeft = true;
+  }
+
+  private rearm(): void {
+    const { table } = this.context;
+    let row = table.next(this.rearmFrom);
+    for (let left = TURN_TIMERS; row !== NO_ROW && left > 0; left--) {
+      if (this.wheel.isArmed(row)) this.arm(row);
+      row = table.next(row + 1);
+    }
+    this.rearmFrom = row;
   }
 
   private readonly due = (row: FlowRow): void => {
@@ -168,7 +195,7 @@ export class Alarm implements SyncMode, MessageJudge {
 
   private arm(row: FlowRow): void {
     const { random } = this.context;
-    const spread = (this.options.refreshTime - 1) * TICKS_PER_SECOND;
+    const spread = (this.refreshTime - 1) * TICKS_PER_SECOND;
     this.wheel.arm(row, this.ticks() + TICKS_PER_SECOND + Math.floor(random() * (spread + 1)));
   }
 

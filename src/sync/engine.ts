@@ -6,11 +6,12 @@ import type { Views } from '../base/views.js';
 import { InternalBypass } from '../cache/bypass.js';
 import { Commit, type CommitKernel } from '../cache/commit.js';
 import type { ExternalCache } from '../cache/external.js';
+import { FilterSweep } from '../cache/filter-sweep.js';
 import { FlowEvents, NO_PORT } from '../cache/flow-events.js';
 import { DirectInject } from '../cache/inject.js';
 import type { InternalCache } from '../cache/internal.js';
 import { type FlushKernel, KernelFlush } from '../cache/kernel-flush.js';
-import { AFTER_OVERRUN, type Dump, POLL, POPULATE, Resync, type ResyncKind } from '../cache/resync.js';
+import { AFTER_OVERRUN, type Dump, NEWCOMERS, POLL, POPULATE, Resync, type ResyncKind } from '../cache/resync.js';
 import type { FlowFilter } from '../flow/filter.js';
 import type { FlowRef } from '../flow/ref.js';
 import type { FlowTable } from '../flow/table.js';
@@ -94,10 +95,13 @@ export class SyncEngine implements EventSourceEvents {
   private readonly flowEvents: FlowEvents;
   /** Null without an internal cache. */
   private readonly resync: Resync | null;
+  /** Null without an internal cache. */
+  private readonly sweep: FilterSweep | null;
   private readonly inject: DirectInject | null;
   private readonly flush: KernelFlush;
   private readonly ownPort: number;
   private readonly injectPort: number;
+  private settings: EngineSettings;
   private modeTimer: Timer | null = null;
   private modeDueMs = Number.POSITIVE_INFINITY;
   private overrunTimer: Timer | null = null;
@@ -112,6 +116,7 @@ export class SyncEngine implements EventSourceEvents {
 
   constructor(private readonly context: EngineContext) {
     const { internal, external, scheduler, filter } = context;
+    this.settings = context.settings;
     this.ownPort = context.commitKernel.portId;
     this.injectPort = context.injectPort ?? NO_PORT;
     this.flowEvents = new FlowEvents({
@@ -133,6 +138,7 @@ export class SyncEngine implements EventSourceEvents {
             filter,
             openDump: (events) => context.openDump(events),
           });
+    this.sweep = internal instanceof InternalBypass ? null : new FilterSweep(internal, scheduler, true);
     this.flush = new KernelFlush({
       kernel: context.flushKernel,
       counters: this.kernel,
@@ -154,7 +160,7 @@ export class SyncEngine implements EventSourceEvents {
 
   /** Sending begins: the mode's clock starts, and with StartupResync the peers are asked for their flows. */
   start(): void {
-    const { startupResync, pollSeconds } = this.context.settings;
+    const { startupResync, pollSeconds } = this.settings;
     if (startupResync) this.requestResync();
     if (pollSeconds !== null) this.pollAfter(pollSeconds);
     this.armMode();
@@ -165,6 +171,56 @@ export class SyncEngine implements EventSourceEvents {
     this.flowEvents.trustKernel();
   }
 
+  /** The configuration has changed: what begins from now on goes by it. A purge that is pending keeps its time. */
+  reconfigure(settings: EngineSettings): void {
+    const { pollSeconds } = settings;
+    const samePolls = pollSeconds === this.settings.pollSeconds;
+    this.settings = settings;
+    if (samePolls) return;
+    this.pollTimer?.cancel();
+    if (pollSeconds !== null) this.pollAfter(pollSeconds);
+    // Between polls and events nothing may fall: the kernel's table says what there is.
+    this.poll();
+  }
+
+  /**
+   * The filter has changed. Flows that no longer pass leave the internal cache, and the peers hear that they ended, since
+   * they would hear nothing more of them. Those that pass now are read from the kernel and sent. Without an internal
+   * cache a bulk tells of what passes.
+   */
+  refilter(filter: FlowFilter | null): void {
+    const { resync, sweep } = this;
+    this.flowEvents.judgeBy(filter);
+    this.flush.filterBy(filter);
+    if (resync === null || sweep === null) {
+      this.sendBulk();
+      return;
+    }
+    resync.filterBy(filter);
+    sweep.begin(filter, () => {
+      this.transmit();
+      this.readNewcomers(resync);
+    });
+  }
+
+  private readNewcomers(resync: Resync): void {
+    this.context.expectations?.dismiss();
+    this.context.log.notice('resync with master conntrack table');
+    this.kernel.resyncs++;
+    resync.request(NEWCOMERS, (error) => {
+      if (error !== null) this.context.log.error(`resync with master conntrack table: ${error.message}`);
+      this.transmit();
+      this.followWithExpectations(NEWCOMERS);
+    });
+  }
+
+  /** The list of helpers has changed: what left it ends at the peers, what came is read from the kernel and sent. */
+  expectationHelpersChanged(): void {
+    this.context.expectations?.dismiss();
+    this.transmit();
+    this.followWithExpectations(NEWCOMERS);
+  }
+
   close(): void {
     this.closed = true;
     this.modeTimer?.cancel();
@@ -172,6 +228,7 @@ export class SyncEngine implements EventSourceEvents {
     this.purgeTimer?.cancel();
     this.pollTimer?.cancel();
     this.resync?.close();
+    this.sweep?.close();
     this.context.expectations?.close();
     this.flush.close();
   }
@@ -190,7 +247,7 @@ export class SyncEngine implements EventSourceEvents {
 
   onOverrun(): void {
     this.kernel.overruns++;
-    const { overrunResync } = this.context.settings;
+    const { overrunResync } = this.settings;
     if (overrunResync === null || this.overrunTimer !== null) return;
     this.overrunTimer = this.context.scheduler.after(overrunResync * 1000, () => this.resyncAfterOverrun());
   }
@@ -403,7 +460,7 @@ export class SyncEngine implements EventSourceEvents {
   }
 
   private commitFlows(table: FlowTable): Promise<void> {
-    const { clock, log, commitKernel, settings } = this.context;
+    const { clock, log, commitKernel } = this.context;
     const scheduler = this.context.commitScheduler ?? this.context.scheduler;
     return new Promise((resolve) => {
       const commit = new Commit(
@@ -413,7 +470,7 @@ export class SyncEngine implements EventSourceEvents {
           clock,
           scheduler,
           log,
-          commitTimeout: settings.commitTimeout,
+          commitTimeout: this.settings.commitTimeout,
           describe: (flow) => this.context.describe(flow),
         },
         () => resolve(),
@@ -458,7 +515,8 @@ export class SyncEngine implements EventSourceEvents {
   /** `-t`: once; while one is pending another request changes nothing. */
   shortenTimers(): void {
     if (this.purgeTimer !== null) return;
-    const { log, scheduler, settings } = this.context;
+    const { log, scheduler } = this.context;
+    const { settings } = this;
     log.notice(`flushing conntrack table in ${settings.purgeTimeout} secs`);
     this.purgeTimer = scheduler.after(settings.purgeTimeout * 1000, () => {
       this.purgeTimer = null;

@@ -64,8 +64,22 @@ export class ExpectationSync {
   /** Resyncs one after the other. */
   private lastResync: Promise<unknown> = Promise.resolve();
   private closed = false;
+  private commitTimeout: number | null;
 
-  constructor(private readonly context: ExpectationSyncContext) {}
+  constructor(private readonly context: ExpectationSyncContext) {
+    this.commitTimeout = context.commitTimeout;
+  }
+
+  /** Another CommitTimeout in seconds, from the next commit on; null: none. */
+  setCommitTimeout(seconds: number | null): void {
+    this.commitTimeout = seconds;
+  }
+
+  /** Helpers or filter have changed: lets go of what is no longer to be replicated. */
+  dismiss(): void {
+    const { internal } = this.context;
+    if (!(internal instanceof ExpectationBypass)) internal.dismiss();
+  }
 
   get internal(): InternalExpectations | ExpectationBypass {
     return this.context.internal;
@@ -170,7 +184,8 @@ export class ExpectationSync {
 
   /** Gives the external cache's expectations to the kernel. */
   commit(): Promise<void> {
-    const { external, kernel, clock, scheduler, log, commitTimeout } = this.context;
+    const { external, kernel, clock, scheduler, log } = this.context;
+    const { commitTimeout } = this;
     if (external instanceof ExpectationInject) return Promise.resolve();
     const entries = [...external.entries.values()];
     return new Promise((resolve) => {

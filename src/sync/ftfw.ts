@@ -35,6 +35,7 @@ import { TYPE_OF_STATE } from './message-sender.js';
 import { Allowance } from './missing.js';
 import type {
   Health,
+  ModeSettings,
   QueueStatistics,
   SyncContext,
   SyncMode,
@@ -213,6 +214,11 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   requestResync(): void {
     if (this.controlQueue.some(({ flags }) => (flags & FLAG_RESYNC) !== 0)) return;
     this.queueControl(FLAG_RESYNC, 0, 0);
+  }
+
+  /** ResendQueueSize stays: the rings of numbers are made for it. */
+  reconfigure({ ackWindowSize }: ModeSettings): void {
+    if (ackWindowSize !== undefined) this.peers.setWindow(ackWindowSize);
   }
 
   // --- sending

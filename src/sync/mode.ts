@@ -68,6 +68,15 @@ export interface SyncContext {
   bulkFromKernel?(): void;
 }
 
+/** What a mode's clauses say that may change while it runs; those of other modes are absent. */
+export interface ModeSettings {
+  readonly kind: string;
+  /** ACKWindowSize, at least 1. */
+  readonly ackWindowSize?: number;
+  /** RefreshTime in seconds, at least 1. */
+  readonly refreshTime?: number;
+}
+
 /** Whether the peers have what we have. */
 export type Health = 'in sync' | 'behind' | 'peer gone';
 
@@ -129,6 +138,8 @@ export interface SyncMode {
   bulk(): void;
   /** `-n`: the peers are asked for a bulk. */
   requestResync(): void;
+  /** The configuration has changed. */
+  reconfigure?(settings: ModeSettings): void;
   health(): Health;
   visitUnacknowledged(visitor: UnacknowledgedVisitor): void;
   /** Control messages that wait in queues, `allocated queue nodes` of `-s queue`. */

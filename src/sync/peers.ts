@@ -50,7 +50,7 @@ export class Peer {
     readonly number: number,
     /** Its bit in the resend queue; 0 when it came too late for one, then nobody waits for it. */
     readonly bit: number,
-    private readonly windowSize: number,
+    private windowSize: number,
     bound: number,
     /** When it was first heard. */
     readonly firstMs: number,
@@ -76,6 +76,12 @@ export class Peer {
 
   resetWindow(): void {
     this.window = this.windowSize;
+  }
+
+  /** Another ACKWindowSize. */
+  setWindow(size: number): void {
+    this.windowSize = size;
+    this.window = Math.min(this.window, size);
   }
 
   /** It began a new life. */
@@ -108,11 +114,17 @@ export class Peers {
   live = 0;
 
   constructor(
-    private readonly windowSize: number,
+    private windowSize: number,
     private readonly bound: number,
     /** A sender's number modulo this is the number of the link. */
     private readonly linkCount = 1,
   ) {}
+
+  /** Another ACKWindowSize. */
+  setWindow(size: number): void {
+    this.windowSize = size;
+    for (const peer of this.all) peer.setWindow(size);
+  }
 
   /** The peer of this number, null when it is not known. */
   find(number: number): Peer | null {
