@@ -54,6 +54,12 @@ export class InternalCache {
     return this.table.size - this.dead;
   }
 
+  /** Whether the flow is a living entry. */
+  holds(flow: FlowRef): boolean {
+    const row = this.table.find(flow);
+    return row !== NO_ROW && this.table.state(row) !== STATE_DEAD;
+  }
+
   /** The kernel made a flow. A known entry of the same identity is replaced, as the original does. */
   onNew(flow: FlowRef, own: boolean): void {
     const row = this.table.find(flow);

@@ -120,8 +120,7 @@ export class Resync {
       return;
     }
     if (filter !== null && !filter.passes(this.scratch)) return;
-    const known = kind.onlyNew === true && cache.table.find(this.scratch) !== NO_ROW;
-    cache.onDumped(this.scratch, kind.send && !known);
+    cache.onDumped(this.scratch, kind.send && !(kind.onlyNew === true && cache.holds(this.scratch)));
   }
 
   private interrupted(kind: ResyncKind): void {
