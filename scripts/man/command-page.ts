@@ -60,7 +60,13 @@ const FILES: readonly Item[] = [
 
 const SIGNALS: readonly Item[] = [
   ['SIGTERM, SIGINT', 'Stop, as by `-k`.'],
-  ['SIGHUP', 'Open the log file again. A changed configuration needs a restart.'],
+  [
+    'SIGHUP',
+    'Open the log files again and read the configuration again, as `systemctl reload` asks for. Clauses that have ' +
+      'changed take effect, and the log names each; those that need a restart are named as well, and keep their value ' +
+      'until then. A file with a mistake changes nothing: the log says why. Caches and peers are ' +
+      'kept. Which clauses take effect is said in conntrackd.conf(5). A daemon on a terminal that is closed ends.',
+  ],
 ].map(([name, text]) => ({ title: `.It ${word(name!)}`, lines: prose(text!) }));
 
 /** The page conntrackd(8). */

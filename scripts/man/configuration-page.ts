@@ -5,6 +5,7 @@ import {
   type BlockName,
   CLAUSES,
   type Clause,
+  type Reload,
   TCP_STATE_NAMES,
 } from '../../grammar/clauses.js';
 import { head, type Item, prose, tagged, typed, word } from './mdoc.js';
@@ -35,6 +36,16 @@ function valueText(value: number | boolean | string): string {
   return typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value);
 }
 
+/** What the page says about a change of a clause while the daemon runs. */
+const RELOAD_TEXTS: Readonly<Record<Reload, string>> = {
+  live: 'A change takes effect upon SIGHUP.',
+  'live unless switched':
+    'A change of the list takes effect upon SIGHUP; on instead of off, or off instead of on, needs a restart.',
+  restart: 'A change needs a restart.',
+  'by its clauses': '',
+  nothing: '',
+};
+
 /** What else there is to know about a clause, a sentence each. */
 function notes(clause: Clause): string[] {
   const { aliases, default: standard, on, unit, limits, effect } = clause;
@@ -49,6 +60,7 @@ function notes(clause: Clause): string[] {
     found.push(`At most ${limits.mostBytes} bytes long.`);
   if (aliases !== undefined) found.push(`Also written ${aliases.map((alias) => `\`${alias}\``).join(' or ')}.`);
   if (effect.kind === 'none') found.push(`Accepted, without effect: ${effect.reason}.`);
+  if (RELOAD_TEXTS[clause.reload] !== '') found.push(RELOAD_TEXTS[clause.reload]);
   return found;
 }
 
@@ -124,6 +136,11 @@ export function configurationPage(date: string): string {
     ...prose(
       'Before it is used, `conntrackd --check` reads the file and says what is wrong with it, what has no effect, and ' +
         'what this version does not support.',
+    ),
+    '.Pp',
+    ...prose(
+      'A running daemon reads the file again upon SIGHUP, see conntrackd(8). Each clause below says whether a change of ' +
+        'it takes effect then, or needs a restart.',
     ),
     '.Pp',
     'A file has a block Sync or a block Stats, not both.',
