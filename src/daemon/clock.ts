@@ -9,6 +9,29 @@ export const machineClock: Clock = {
   wallSeconds: () => Math.floor(Date.now() / 1000),
 };
 
+/**
+ * `clock`, read once in a turn of the event loop: for what only marks when something happened, flow by flow. Reading it
+ * costs a thirtieth of all that an event does, and leaves a number for the garbage collector each time.
+ */
+export function perTurn(clock: Clock): Clock {
+  let nowMs = 0;
+  let known = false;
+  const forget = (): void => {
+    known = false;
+  };
+  return {
+    monotonicMs(): number {
+      if (known) return nowMs;
+      known = true;
+      nowMs = clock.monotonicMs();
+      // Runs when the callback of the loop that we are in returns.
+      queueMicrotask(forget);
+      return nowMs;
+    },
+    wallSeconds: () => clock.wallSeconds(),
+  };
+}
+
 /** Node's event loop. */
 export const loopScheduler: Scheduler = {
   after(delayMs: number, callback: () => void): Timer {

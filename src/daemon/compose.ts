@@ -28,12 +28,14 @@ import type { PreparedChange } from '../log/targets.js';
 import { encodeExpectationDumpRequest } from '../netlink/expectation-encode.js';
 import { Alarm } from '../sync/alarm.js';
 import { AgingExternalCache } from '../sync/alarm-external.js';
+import { CacheFeed, PeerFeed, releaseFrom } from '../sync/couplings.js';
 import { SyncEngine } from '../sync/engine.js';
 import { ExpectationSync } from '../sync/expectations.js';
 import { Ftfw } from '../sync/ftfw.js';
 import type { SyncContext, SyncMode } from '../sync/mode.js';
 import { Notrack } from '../sync/notrack.js';
 import { MALFORMED_COUNTER } from '../wire/counters.js';
+import { perTurn } from './clock.js';
 import type { Daemon, DaemonContext } from './daemon.js';
 import { DaemonEvents } from './event-socket.js';
 import { Latency } from './latency.js';
@@ -76,13 +78,10 @@ class SyncDaemon implements Daemon {
     const { tcpWindowTracking } = sync.options;
     const encode = { timeout: sync.commitTimeout === null, windowTracking: tcpWindowTracking };
     this.injectKernel = withoutExternal(sync) ? new KernelRequests(tcpWindowTracking) : null;
+    const feed = new CacheFeed();
     const internal = withoutInternal(sync)
       ? new InternalBypass((type, flow) => mode.send?.(type, flow))
-      : new InternalCache(hashLimit, clock, {
-          changed: (row) => mode.enqueue(row),
-          unsent: (row) => mode.hold?.(row),
-          leaving: (row) => mode.forget(row),
-        });
+      : new InternalCache(hashLimit, perTurn(clock), feed);
     const external = this.makeExternal(sync, context);
     this.commitKernel = new KernelRequests(tcpWindowTracking);
     this.flushKernel = new KernelRequests(tcpWindowTracking);
@@ -111,19 +110,12 @@ class SyncDaemon implements Daemon {
       encode,
       sharedLink: this.links.kind === 'multicast',
       linkCount: sync.channels.length,
-      external: {
-        apply: (type, flow, peer) => {
-          external.apply(type, flow, peer);
-          return true;
-        },
-        applyExpectation: (type, views, at, end) => expectations?.applyMessage(type, views, at, end) ?? true,
-      },
+      external: new PeerFeed(external, expectations),
       ...(expectations?.internal instanceof InternalExpectations && { expectations: expectations.internal }),
       random: () => Math.random(),
-      release: (row) => {
-        if (internal instanceof InternalCache) internal.release(row);
-      },
+      release: internal instanceof InternalCache ? releaseFrom(internal) : () => {},
     });
+    feed.mode = mode;
     this.engine = new SyncEngine({
       settings: engineSettings(config, sync),
       clock,
@@ -244,7 +236,7 @@ class SyncDaemon implements Daemon {
       });
     }
     if (sync.mode.kind === 'alarm') return new AgingExternalCache(hashLimit, clock, sync.mode.cacheTimeout);
-    return new ExternalCache(hashLimit, clock);
+    return new ExternalCache(hashLimit, perTurn(clock));
   }
 
   private makeMode(sync: SyncConfig, external: ExternalCache | DirectInject, context: SyncContext): SyncMode {

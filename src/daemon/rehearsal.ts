@@ -2,9 +2,10 @@ import type { Clock } from '../base/clock.js';
 import { silentLogger } from '../base/logger.js';
 import type { Scheduler } from '../base/scheduler.js';
 import { Views } from '../base/views.js';
-import { Commit, type CommitKernel } from '../cache/commit.js';
+import { Commit } from '../cache/commit.js';
 import { ExternalCache } from '../cache/external.js';
 import { InternalCache } from '../cache/internal.js';
+import { type LinkOptions, Links } from '../channel/links.js';
 import {
   AF_INET,
   AF_INET6,
@@ -44,11 +45,13 @@ import {
 } from '../flow/layout.js';
 import type { FlowRef } from '../flow/ref.js';
 import { FlowScratch } from '../flow/scratch.js';
-import { CTA_ID } from '../netlink/constants.js';
-import { decodeFlow } from '../netlink/decode.js';
+import { CTA_ID, CTA_SYNPROXY, CTA_SYNPROXY_ISN } from '../netlink/constants.js';
 import { encodeCreate, encodeDelete, encodeUpdate, MAX_REQUEST_BYTES, TIMEOUT_AS_KNOWN } from '../netlink/encode.js';
+import { CacheFeed, PeerFeed, releaseFrom } from '../sync/couplings.js';
+import { type OwnKernel, SyncEngine } from '../sync/engine.js';
 import { Ftfw } from '../sync/ftfw.js';
-import type { SyncSink } from '../sync/mode.js';
+import { HEADER_BYTES } from '../wire/tables.js';
+import { perTurn } from './clock.js';
 
 /**
  * The hot path, played through with invented flows.
@@ -57,6 +60,9 @@ import type { SyncSink } from '../sync/mode.js';
  * flows of a daemon that had nothing to do before, half of the CPU time would go there, in the very burst that a
  * firewall's first failover is. So the daemon plays the path through when it has started, with caches of its own that
  * nobody sees: events are made, decoded and cached, messages encoded, sent to itself, received, acknowledged, committed.
+ *
+ * Compiled code is made for the kinds of objects it has met, and thrown away when it meets another. So all who act here
+ * are of the very classes that act in earnest, down to the channel; only the channel is never opened.
  *
  * It takes some 0.25 s of CPU time, spread over a second, in slices of a millisecond or two between which real work
  * gets its turn.
@@ -70,8 +76,8 @@ export const SLICE_FLOWS = 128;
 export const SLICES = 200;
 /** Between slices the compiler, which works in threads of ordinary priority, gets the processor. */
 const GAP_MS = 4;
-/** Room for the messages of a slice, the longest of some 150 bytes. */
-const SINK_BYTES = 64 * 1024;
+/** The longest message is shorter; what lies behind the last one must read as none. */
+const LONGEST_MESSAGE_BYTES = 256;
 const HASH_LIMIT = 4096;
 const COMMIT_BATCH = 256;
 
@@ -79,21 +85,18 @@ const TCP_DETAILS = K_STATE | K_WSCALE_ORIG | K_WSCALE_REPLY | K_TCP_FLAGS_ORIG 
 const TUPLES = K_ORIG | K_ORIG_L4 | K_REPLY | K_REPLY_L4;
 const TCP_ESTABLISHED = 3;
 
-/** What is sent comes back as if a peer had sent it: the mode talks to itself. */
-class Echo implements SyncSink {
-  readonly out = new Views(SINK_BYTES);
-  length = 0;
-
-  reserve(): number {
-    return this.length;
-  }
-
-  commit(length: number): void {
-    this.length += length;
-  }
-
-  flush(): void {}
-}
+/** The documentation's addresses (RFC 5737): nothing is ever sent there. */
+const NOWHERE: LinkOptions = {
+  kind: 'udp',
+  localAddress: null,
+  peerAddress: Uint8Array.of(192, 0, 2, 1),
+  interface: 'rehearsal',
+  port: 3780,
+  sendBuffer: null,
+  receiveBuffer: null,
+  checksum: true,
+  isDefault: true,
+};
 
 /** What a slice plays, to `SLICE_FLOWS` flows of its scene. */
 type Act = 'create' | 'update' | 'renew' | 'commit' | 'destroy';
@@ -101,7 +104,8 @@ const ACTS: readonly Act[] = ['create', 'update', 'renew', 'commit', 'destroy'];
 const ENCODERS = { create: encodeCreate, update: encodeUpdate, renew: encodeCreate, destroy: encodeDelete } as const;
 
 /** A kernel that takes everything and does nothing. */
-class Props implements CommitKernel {
+class Props implements OwnKernel {
+  readonly portId = 1;
   room = COMMIT_BATCH;
   private readonly out = new Views(MAX_REQUEST_BYTES);
   private readonly options = { sequence: 0, ack: false, timeout: 0, windowTracking: true };
@@ -144,14 +148,14 @@ export function rehearse(clock: Clock, scheduler: Scheduler): () => void {
   };
 }
 
-/** The caches and the mode of the play. */
+/** The caches, the mode and the channel of the play. */
 export class Stage {
-  private readonly echo = new Echo();
   private readonly props = new Props();
   private readonly event = new Views(MAX_REQUEST_BYTES);
   private readonly actor = new FlowScratch();
-  private readonly scratch = new FlowScratch();
   private readonly options = { sequence: 0, ack: false, timeout: TIMEOUT_AS_KNOWN, windowTracking: true };
+  private readonly links: Links;
+  private readonly engine: SyncEngine;
   readonly internal: InternalCache;
   readonly external: ExternalCache;
   private readonly mode: Ftfw;
@@ -160,30 +164,52 @@ export class Stage {
     private readonly clock: Clock,
     private readonly scheduler: Scheduler,
   ) {
-    const external = new ExternalCache(HASH_LIMIT, clock);
-    this.external = external;
-    this.internal = new InternalCache(HASH_LIMIT, clock, {
-      changed: (row) => this.mode.enqueue(row),
+    const feed = new CacheFeed();
+    this.external = new ExternalCache(HASH_LIMIT, perTurn(clock));
+    this.internal = new InternalCache(HASH_LIMIT, perTurn(clock), feed);
+    this.links = new Links([NOWHERE], {
+      receiver: { onDatagram: () => {}, onBatchEnd: () => {}, worthless: 0 },
+      log: silentLogger,
+      nowMs: () => clock.monotonicMs(),
+      random: Math.random,
     });
     this.mode = new Ftfw(
       {
         table: this.internal.table,
-        sink: this.echo,
+        sink: this.links,
         clock,
         logger: silentLogger,
         encode: { timeout: true, windowTracking: true },
         sharedLink: false,
-        external: {
-          apply: (type, flow, peer) => {
-            external.apply(type, flow, peer);
-            return true;
-          },
-        },
+        external: new PeerFeed(this.external, null),
         random: () => 0,
-        release: (row) => this.internal.release(row),
+        release: releaseFrom(this.internal),
       },
       { resendQueueSize: HASH_LIMIT, ackWindowSize: SLICE_FLOWS >> 1 },
     );
+    feed.mode = this.mode;
+    this.engine = this.makeEngine();
+  }
+
+  private makeEngine(): SyncEngine {
+    const { clock, scheduler, internal, external, mode, props } = this;
+    const idle = { start() {}, close() {} };
+    return new SyncEngine({
+      settings: { commitTimeout: null, purgeTimeout: 1, overrunResync: null, pollSeconds: null, startupResync: false },
+      clock,
+      scheduler,
+      log: silentLogger,
+      internal,
+      external,
+      mode,
+      expectations: null,
+      commitKernel: props,
+      flushKernel: props,
+      injectPort: null,
+      filter: null,
+      openDump: () => idle,
+      describe: () => '',
+    });
   }
 
   /** @param scene number that makes the flows others than those of another scene */
@@ -195,8 +221,8 @@ export class Stage {
   private replicate(act: Exclude<Act, 'commit'>, scene: number): void {
     for (let number = 0; number < SLICE_FLOWS; number++) {
       describe(this.actor, scene * SLICE_FLOWS + number);
-      const length = appendId(this.event, ENCODERS[act](this.event, 0, this.actor, this.options));
-      if (decodeFlow(this.event, 0, length, this.scratch)) this.tell(act);
+      const length = ENCODERS[act](this.event, 0, this.actor, this.options);
+      this.engine.onEvents(this.event, 0, appendRest(this.event, length, number));
     }
     // Messages first, then the acknowledgements they led to.
     for (let exchange = 0; exchange < 2; exchange++) this.exchange();
@@ -211,28 +237,36 @@ export class Stage {
     ).run();
   }
 
-  private tell(act: Act): void {
-    if (act === 'create' || act === 'renew') this.internal.onNew(this.scratch, false);
-    else if (act === 'update') this.internal.onUpdate(this.scratch, false);
-    else this.internal.onDestroy(this.scratch, false);
-  }
-
+  /**
+   * What is sent comes back as if a peer had sent it: the mode talks to itself. A channel that is not open drops its
+   * packets, but they stay in its memory, one message after the other from the beginning.
+   */
   private exchange(): void {
-    const { echo, mode } = this;
-    mode.transmit();
-    const { length } = echo;
-    echo.length = 0;
-    mode.receiveDatagram(echo.out, 0, length, 0);
+    const { out } = this.links;
+    out.u8.fill(0, 0, SLICE_FLOWS * LONGEST_MESSAGE_BYTES);
+    this.mode.transmit();
+    let length = 0;
+    for (let next = 1; next > 0; length += next) next = (out.u8[length + 2]! << 8) | out.u8[length + 3]!;
+    if (length >= HEADER_BYTES) this.engine.onDatagram(out, 0, length, 0);
   }
 }
 
-/** Events carry the kernel's number of the flow, requests do not. @returns the length of the message with it */
-function appendId(event: Views, length: number): number {
-  const w = length >>> 2;
-  event.u32[w] = (CTA_ID << 16) | 8;
-  event.u32[w + 1] = length;
-  event.u32[0] = length + 8;
-  return length + 8;
+/**
+ * Events carry what requests do not: the kernel's number of the flow, and sometimes an attribute that few flows have.
+ * @returns the length of the message with it
+ */
+function appendRest(event: Views, length: number, number: number): number {
+  const { u32 } = event;
+  let w = length >>> 2;
+  u32[w++] = (CTA_ID << 16) | 8;
+  u32[w++] = length;
+  if (number % 2 === 0) {
+    u32[w++] = (CTA_SYNPROXY << 16) | 12;
+    u32[w++] = (CTA_SYNPROXY_ISN << 16) | 8;
+    u32[w++] = 0;
+  }
+  u32[0] = w << 2;
+  return w << 2;
 }
 
 /** Flows of the kinds that firewalls see most, in turn: what was never met is not compiled. */

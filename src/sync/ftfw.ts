@@ -1,20 +1,12 @@
 import type { Views } from '../base/views.js';
 import type { ExpectationEntry } from '../cache/expectation-entry.js';
 import { fillMaster } from '../flow/expectation.js';
-import {
-  CACHE,
-  QUEUE_MASK,
-  QUEUE_RESEND,
-  QUEUE_SHIFT,
-  QUEUE_TRANSMIT,
-  STATE_DEAD,
-  STATE_MASK,
-} from '../flow/layout.js';
+import { CACHE, QUEUE_RESEND, QUEUE_TRANSMIT, STATE_DEAD, STATE_MASK } from '../flow/layout.js';
 import { FlowQueue } from '../flow/queue.js';
 import { FlowPointer } from '../flow/ref.js';
 import { FlowScratch } from '../flow/scratch.js';
-import { type FlowRow, NO_ROW } from '../flow/table.js';
-import { encodeControl, encodeFlow } from '../wire/encode.js';
+import { type FlowRow, type FlowTable, NO_ROW } from '../flow/table.js';
+import { type EncodeOptions, encodeControl, encodeFlow } from '../wire/encode.js';
 import { encodeExpectation } from '../wire/expectation.js';
 import { isData, type MessageHeader } from '../wire/header.js';
 import {
@@ -39,6 +31,7 @@ import type {
   QueueStatistics,
   SyncContext,
   SyncMode,
+  SyncSink,
   TrackingStatistics,
   UnacknowledgedVisitor,
 } from './mode.js';
@@ -120,6 +113,11 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   readonly tracking: TrackingStatistics = { lost: 0, before: 0 };
   speaker = 0;
 
+  // Of the context, what each flow needs: fields of this class are found without asking what kind of object holds them.
+  private readonly table: FlowTable;
+  private readonly sink: SyncSink;
+  private readonly encode: EncodeOptions;
+  private readonly release: (row: FlowRow) => void;
   private readonly transmitQueue: FlowQueue;
   private readonly resendQueue: ResendQueue;
   private readonly controlQueue: ControlMessage[] = [];
@@ -154,6 +152,10 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     private readonly options: FtfwOptions,
   ) {
     const { table, clock } = context;
+    this.table = table;
+    this.sink = context.sink;
+    this.encode = context.encode;
+    this.release = context.release;
     this.transmitQueue = new FlowQueue(table, QUEUE_TRANSMIT);
     this.resendQueue = new ResendQueue(table, options.resendQueueSize, this);
     this.receiver = new Receiver(this, context.external);
@@ -255,7 +257,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   }
 
   private sendFlow(row: FlowRow): void {
-    const { table, sink, encode } = this.context;
+    const { table, sink, encode } = this;
     const pointer = this.pointer;
     table.point(row, pointer);
     const state = pointer.words[pointer.at + CACHE]! & STATE_MASK;
@@ -284,7 +286,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   }
 
   private sendExpectationEntry(entry: ExpectationEntry): void {
-    const { sink, encode, table } = this.context;
+    const { sink, encode, table } = this;
     const { expectation, state } = entry;
     fillMaster(this.master, expectation);
     const master = table.find(this.master);
@@ -300,7 +302,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   }
 
   private sendControl(message: ControlMessage): void {
-    const { sink } = this.context;
+    const { sink } = this;
     message.sequence = this.takeSequence();
     message.flags = (message.flags & ~HELLO_FLAGS) | this.takeHello();
     const at = sink.reserve();
@@ -344,14 +346,14 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   private flush(): void {
     if (!this.unflushed) return;
     this.unflushed = false;
-    this.context.sink.flush();
+    this.sink.flush();
     this.lastTransmissionMs = this.context.clock.monotonicMs();
   }
 
   // --- ResendEvents
 
   settled(row: FlowRow): void {
-    if (this.context.table.state(row) === STATE_DEAD) this.context.release(row);
+    if (this.table.state(row) === STATE_DEAD) this.release(row);
   }
 
   again(row: FlowRow): void {
@@ -709,7 +711,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   }
 
   private queueOf(row: FlowRow): number {
-    return (this.context.table.word(row, CACHE) & QUEUE_MASK) >>> QUEUE_SHIFT;
+    return this.table.queueOf(row);
   }
 
   private nameOf(peer: Peer): string {

@@ -1,0 +1,61 @@
+import type { Views } from '../base/views.js';
+import type { InternalCache, InternalCacheEvents } from '../cache/internal.js';
+import type { FlowScratch } from '../flow/scratch.js';
+import type { FlowRow } from '../flow/table.js';
+import type { ExternalReceiver, SyncMode } from './mode.js';
+
+/*
+ * What joins caches and mode, flow by flow. Classes rather than functions made where the daemon is put together: code
+ * is compiled for the very objects it has met, and so the rehearsal (src/daemon/rehearsal.ts) can meet the same.
+ */
+
+/** Tells the mode what happens in the internal cache. */
+export class CacheFeed implements InternalCacheEvents {
+  /** Set once it is there: mode and cache are made for each other. */
+  mode!: SyncMode;
+
+  changed(row: FlowRow): void {
+    this.mode.enqueue(row);
+  }
+
+  unsent(row: FlowRow): void {
+    this.mode.hold?.(row);
+  }
+
+  leaving(row: FlowRow): void {
+    this.mode.forget(row);
+  }
+}
+
+/** Takes the flows of peers, whatever is in the external cache's place. */
+interface PeerFlowTaker {
+  apply(type: number, flow: FlowScratch, peer: number): void;
+}
+
+/** Takes the messages of peers about expectations. */
+interface ExpectationTaker {
+  /** @returns false when the message is malformed */
+  applyMessage(type: number, views: Views, at: number, end: number): boolean;
+}
+
+/** Gives what peers say to the external cache. */
+export class PeerFeed implements ExternalReceiver {
+  constructor(
+    private readonly flows: PeerFlowTaker,
+    private readonly expectations: ExpectationTaker | null,
+  ) {}
+
+  apply(type: number, flow: FlowScratch, peer: number): boolean {
+    this.flows.apply(type, flow, peer);
+    return true;
+  }
+
+  applyExpectation(type: number, views: Views, at: number, end: number): boolean {
+    return this.expectations === null || this.expectations.applyMessage(type, views, at, end);
+  }
+}
+
+/** For SyncContext.release: dead entries leave `cache`. */
+export function releaseFrom(cache: InternalCache): (row: FlowRow) => void {
+  return (row) => cache.release(row);
+}
