@@ -45,8 +45,18 @@ import {
 } from '../flow/layout.js';
 import type { FlowRef } from '../flow/ref.js';
 import { FlowScratch } from '../flow/scratch.js';
-import { CTA_ID, CTA_SYNPROXY, CTA_SYNPROXY_ISN } from '../netlink/constants.js';
-import { encodeCreate, encodeDelete, encodeUpdate, MAX_REQUEST_BYTES, TIMEOUT_AS_KNOWN } from '../netlink/encode.js';
+import {
+  CTA_ID,
+  CTA_SYNPROXY,
+  CTA_SYNPROXY_ISN,
+  IPCTNL_MSG_CT_DELETE,
+  IPCTNL_MSG_CT_NEW,
+  NFNL_SUBSYS_CTNETLINK,
+  NLM_F_CREATE,
+  NLM_F_EXCL,
+  NLMSG_TYPE_AT,
+} from '../netlink/constants.js';
+import { encodeCreate, encodeDelete, MAX_REQUEST_BYTES, TIMEOUT_AS_KNOWN } from '../netlink/encode.js';
 import { CacheFeed, PeerFeed, releaseFrom } from '../sync/couplings.js';
 import { type OwnKernel, SyncEngine } from '../sync/engine.js';
 import { Ftfw } from '../sync/ftfw.js';
@@ -72,8 +82,13 @@ import { perTurn } from './clock.js';
 const DELAY_MS = 100;
 /** Flows of one slice. */
 export const SLICE_FLOWS = 128;
-/** Slices: with less, the last step of the compiler is not reached; more is of no use (measured). */
-export const SLICES = 200;
+/** With fewer the last step of the compiler is not reached; more are of no use (measured). */
+const SCENES = 40;
+/**
+ * Scenes whose flows are there at a time, half of them on each stage: so many that the tables grow and shrink
+ * (src/flow/tuple-index.ts splits at 1,536).
+ */
+const CROWD = 26;
 /** Between slices the compiler, which works in threads of ordinary priority, gets the processor. */
 const GAP_MS = 4;
 /** The longest message is shorter; what lies behind the last one must read as none. */
@@ -100,8 +115,28 @@ const NOWHERE: LinkOptions = {
 
 /** What a slice plays, to `SLICE_FLOWS` flows of its scene. */
 type Act = 'create' | 'update' | 'renew' | 'commit' | 'destroy';
-const ACTS: readonly Act[] = ['create', 'update', 'renew', 'commit', 'destroy'];
-const ENCODERS = { create: encodeCreate, update: encodeUpdate, renew: encodeCreate, destroy: encodeDelete } as const;
+const FIRST_ACTS: readonly Act[] = ['create', 'update', 'renew', 'commit'];
+
+/** All slices in their order: each scene's end is played when `CROWD` others have begun. */
+export const SCRIPT: readonly (readonly [act: Act, scene: number])[] = Array.from(
+  { length: SCENES + CROWD },
+  (_, scene): [Act, number][] => [
+    ...(scene < SCENES ? FIRST_ACTS.map((act): [Act, number] => [act, scene]) : []),
+    ...(scene >= CROWD ? [['destroy', scene - CROWD] satisfies [Act, number]] : []),
+  ],
+).flat();
+
+/** Type and flags of the events, as words of a netlink header (spec/kernel.md). */
+const EVENT_HEADERS = {
+  create: eventHeader(IPCTNL_MSG_CT_NEW, NLM_F_CREATE | NLM_F_EXCL),
+  update: eventHeader(IPCTNL_MSG_CT_NEW, 0),
+  renew: eventHeader(IPCTNL_MSG_CT_NEW, NLM_F_CREATE | NLM_F_EXCL),
+  destroy: eventHeader(IPCTNL_MSG_CT_DELETE, 0),
+} as const;
+
+function eventHeader(operation: number, flags: number): number {
+  return (NFNL_SUBSYS_CTNETLINK << 8) | operation | (flags << 16);
+}
 
 /** A kernel that takes everything and does nothing. */
 class Props implements OwnKernel {
@@ -131,19 +166,27 @@ class Props implements OwnKernel {
   }
 }
 
-/** Plays the path through in slices. @returns a function that ends it early */
+/**
+ * Plays the path through in slices.
+ *
+ * On two stages in turn: code that has met one object of its kind only is compiled for that object, and would be thrown
+ * away when the daemon's own comes.
+ *
+ * @returns a function that ends it early
+ */
 export function rehearse(clock: Clock, scheduler: Scheduler): () => void {
-  const stage = new Stage(clock, scheduler);
+  const stages = [new Stage(clock, scheduler), new Stage(clock, scheduler)] as const;
   let slice = 0;
   const next = (): void => {
-    if (slice >= SLICES) return;
-    stage.play(ACTS[slice % ACTS.length]!, Math.floor(slice / ACTS.length));
-    slice++;
+    const step = SCRIPT[slice++];
+    if (step === undefined) return;
+    const [act, scene] = step;
+    stages[scene % 2 === 0 ? 0 : 1].play(act, scene);
     pause = scheduler.after(GAP_MS, next);
   };
   let pause = scheduler.after(DELAY_MS, next);
   return () => {
-    slice = SLICES;
+    slice = SCRIPT.length;
     pause.cancel();
   };
 }
@@ -221,7 +264,8 @@ export class Stage {
   private replicate(act: Exclude<Act, 'commit'>, scene: number): void {
     for (let number = 0; number < SLICE_FLOWS; number++) {
       describe(this.actor, scene * SLICE_FLOWS + number);
-      const length = ENCODERS[act](this.event, 0, this.actor, this.options);
+      const length = encodeCreate(this.event, 0, this.actor, this.options);
+      this.event.u32[NLMSG_TYPE_AT >>> 2] = EVENT_HEADERS[act];
       this.engine.onEvents(this.event, 0, appendRest(this.event, length, number));
     }
     // Messages first, then the acknowledgements they led to.
@@ -244,7 +288,7 @@ export class Stage {
   private exchange(): void {
     const { out } = this.links;
     out.u8.fill(0, 0, SLICE_FLOWS * LONGEST_MESSAGE_BYTES);
-    this.mode.transmit();
+    this.engine.onTurnEnd(this.clock.monotonicMs());
     let length = 0;
     for (let next = 1; next > 0; length += next) next = (out.u8[length + 2]! << 8) | out.u8[length + 3]!;
     if (length >= HEADER_BYTES) this.engine.onDatagram(out, 0, length, 0);

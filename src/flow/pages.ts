@@ -62,8 +62,10 @@ export class RecordPages {
 
   has(record: number): boolean {
     if (record < 0 || record >>> this.#shift >= this.#used.length) return false;
+    const used = this.#used[record >>> this.#shift]!;
     const place = record & this.#placeMask;
-    return (this.#used[record >>> this.#shift]![place >>> 5]! & (1 << (place & 31))) !== 0;
+    // A page that has gone has no bits. Reading beyond the end is well defined, but not in the fast code that is.
+    return place >>> 5 < used.length && (used[place >>> 5]! & (1 << (place & 31))) !== 0;
   }
 
   /** Takes the lowest free record. Its words hold whatever was there before. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../../src/base/clock.js';
 import type { Scheduler } from '../../../src/base/scheduler.js';
-import { rehearse, SLICE_FLOWS, SLICES, Stage } from '../../../src/daemon/rehearsal.js';
+import { rehearse, SCRIPT, SLICE_FLOWS, Stage } from '../../../src/daemon/rehearsal.js';
 
 const CLOCK: Clock = { monotonicMs: () => 5000, wallSeconds: () => 1_700_000_000 };
 
@@ -36,8 +36,18 @@ describe('rehearsal', () => {
     return turns;
   }
 
+  it('lets every flow end', () => {
+    const flows = new Set<number>();
+    for (const [act, scene] of SCRIPT) {
+      if (act === 'create') flows.add(scene);
+      else if (act === 'destroy') expect(flows.delete(scene)).toBe(true);
+      else expect(flows).toContain(scene);
+    }
+    expect(flows).toEqual(new Set());
+  });
+
   it('ends by itself', () => {
-    expect(run(10_000, (scheduler) => rehearse(CLOCK, scheduler))).toBe(SLICES + 1);
+    expect(run(10_000, (scheduler) => rehearse(CLOCK, scheduler))).toBe(SCRIPT.length + 1);
   });
 
   it('ends when it is told to', () => {
