@@ -9,7 +9,8 @@ import { projectRoot } from '../lab/project.js';
 import { settled } from '../lab/waiting.js';
 
 /** The examples as they are shipped, on two nodes with the interfaces and addresses they name. */
-const folder = join(projectRoot, 'examples', 'sync');
+const examples = join(projectRoot, 'examples');
+const folder = join(examples, 'sync');
 const nodes: Namespace[] = [];
 
 beforeAll(() => {
@@ -28,14 +29,16 @@ afterAll(() => {
 });
 
 /** The example with its files where the test may put them; everything else stays. */
-function withPaths(text: string, paths: NodePaths): string {
-  const moved: readonly [string, string][] = [
+function withPaths(text: string, paths: NodePaths, connectionLog?: string): string {
+  const moved: (readonly [string, string])[] = [
     ['LogFile on', `LogFile ${paths.log}`],
     ['LockFile /var/lock/conntrackd.lock', `LockFile ${paths.lock}`],
     ['Path /var/run/conntrackd.ctl', `Path ${paths.socket}`],
   ];
+  // In the statistics example there are two of them; that of ended flows comes first.
+  if (connectionLog !== undefined) moved.unshift(['LogFile on', `LogFile ${connectionLog}`]);
   return moved.reduce((result, [from, to]) => {
-    expect(result.split(from)).toHaveLength(2);
+    expect(result).toContain(from);
     return result.replace(from, to);
   }, text);
 }
@@ -44,6 +47,13 @@ function withPaths(text: string, paths: NodePaths): string {
 function complaints(log: string): string[] {
   const machine = /needs CAP_NET_ADMIN|nf_conntrack_max|scheduler configuration failed/;
   return log.split('\n').filter((line) => /\[ERROR\]|\[warning\]/.test(line) && !machine.test(line));
+}
+
+/** What `--check` has against an example as it is shipped, on the node it is for. */
+function checkComplaints(node: Namespace, path: string): string[] {
+  const { status, stderr } = node.attempt([ours.program, '--check', '-C', path]);
+  expect({ status, stderr }).toMatchObject({ status: 0 });
+  return complaints(stderr);
 }
 
 function daemonOf(mode: string, index: number): Daemon {
@@ -72,6 +82,11 @@ describe.each(readdirSync(folder))('examples/sync/%s', (mode) => {
     expect({ status, text: stdout + stderr }).toEqual({ status: 0, text: '' });
   });
 
+  it.each([1, 2])('--check has nothing against the configuration of node %i', (number) => {
+    const path = join(folder, mode, `node${number}`, 'conntrackd.conf');
+    expect(checkComplaints(nodes[number - 1]!, path)).toEqual([]);
+  });
+
   it('starts, serves, replicates a flow and stops', async () => {
     for (const daemon of daemons) await daemon.start();
     for (const daemon of daemons) {
@@ -93,5 +108,34 @@ describe.each(readdirSync(folder))('examples/sync/%s', (mode) => {
 
     for (const daemon of daemons) expect(await daemon.stop()).toBeLessThan(5000);
     for (const daemon of daemons) expect(complaints(daemon.log())).toEqual([]);
+  });
+});
+
+describe('examples/stats', () => {
+  const path = join(examples, 'stats', 'conntrackd.conf');
+
+  it('--check has nothing against it', () => {
+    expect(checkComplaints(nodes[0]!, path)).toEqual([]);
+  });
+
+  it('starts, logs a flow that ends, and stops', async () => {
+    const link = { transport: 'UDP', device: 'eth2', address: '192.168.100.1', destination: '192.168.100.2' } as const;
+    const daemon = new Daemon(nodes[0]!, ours, { mode: 'FTFW', link });
+    const connectionLog = join(daemon.directory, 'connections.log');
+    try {
+      writeFileSync(daemon.paths.config, withPaths(readFileSync(path, 'utf8'), daemon.paths, connectionLog));
+      await daemon.start();
+      expect(daemon.request('-s')).toContain('cache stats:\ncurrent active connections:');
+      const flow = ['-p', 'udp', '-s', '10.0.0.60', '-d', '198.51.100.8', '--sport', '40001', '--dport', '53'];
+      nodes[0]!.run(['conntrack', '-I', ...flow, '--timeout', '300']);
+      nodes[0]!.run(['conntrack', '-D', ...flow]);
+      const logged = (): string =>
+        readFileSync(connectionLog, 'utf8').includes('src=10.0.0.60 dst=198.51.100.8') ? '' : 'the flow is not there';
+      expect(await settled(logged, 5_000)).toBe('');
+      expect(await daemon.stop()).toBeLessThan(5000);
+      expect(complaints(daemon.log())).toEqual([]);
+    } finally {
+      daemon.remove();
+    }
   });
 });
