@@ -41,13 +41,34 @@ function sentence(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
 
+/** What a request answers, by its option: whoever asks in a script has to know what comes and when. */
+const ANSWERS: Readonly<Record<string, string>> = {
+  '-c': 'Answers nothing, when the commit is over; its result is in the log.',
+  '-f': 'Answers nothing. During a commit nothing is flushed but the internal cache alone.',
+  '-F': 'Answers nothing, at once. Flows that the Filter does not let pass stay.',
+  '-i': 'A line each.',
+  '-e': 'A line each.',
+  '-k': 'Answers when the daemon has let go of its files and sockets.',
+  '-s': 'Answers with text.',
+  '-R': 'Answers nothing, at once.',
+  '-n': 'Answers nothing, at once.',
+  '-B': 'Answers nothing, at once.',
+  '-t': 'Answers nothing, at once. Flows that the Filter does not let pass stay.',
+};
+
+function answerOf(option: string): string {
+  const answer = ANSWERS[option];
+  if (answer === undefined) throw new Error(`conntrackd(8): what does ${option} answer?`);
+  return answer;
+}
+
 function requestItems(): Item[] {
   return REQUESTS.filter(({ flag }) => flag !== '').map(({ flag, does, modes }) => {
     const [option, subject] = flag.split(' ');
     const modeNote = modes.length === 1 ? ' Synchronisation mode only.' : '';
     return {
       title: `.It Fl ${option!.slice(1)}${subject === undefined ? '' : ` Cm ${word(subject)}`}`,
-      lines: prose(sentence(does) + modeNote),
+      lines: prose(`${sentence(does)}${modeNote} ${answerOf(option!)}`),
     };
   });
 }
@@ -55,7 +76,16 @@ function requestItems(): Item[] {
 const FILES: readonly Item[] = [
   [DEFAULT_CONFIG_PATH, 'The configuration, see conntrackd.conf(5).'],
   ['/var/lock/conntrackd.lock', 'The lock file, unless LockFile names another. Holds the process id of the daemon.'],
+  [
+    '/var/run/conntrackd.ctl',
+    'The control socket in the examples; UNIX in the configuration names it, there is no default.',
+  ],
   ['/var/log/conntrackd.log', 'The log, with `LogFile on`.'],
+  ['/var/log/conntrackd-stats.log', 'The log of flows that ended, in statistics mode with `LogFile on`.'],
+  [
+    '/etc/conntrackd/primary-backup.sh',
+    'The script that keepalived(8) calls; where its example configuration expects it.',
+  ],
 ].map(([path, text]) => ({ title: `.It Pa ${path}`, lines: prose(text!) }));
 
 const SIGNALS: readonly Item[] = [
@@ -68,6 +98,30 @@ const SIGNALS: readonly Item[] = [
       'kept. Which clauses take effect is said in conntrackd.conf(5). A daemon on a terminal that is closed ends.',
   ],
 ].map(([name, text]) => ({ title: `.It ${word(name!)}`, lines: prose(text!) }));
+
+const ENVIRONMENT: readonly Item[] = [
+  ['NOTIFY_SOCKET, WATCHDOG_USEC', 'Set by systemd(1), which is told there that the daemon serves, stops, and lives.'],
+  [
+    'CONNTRACKD_BIN, CONNTRACKD_LOCK, CONNTRACKD_CONFIG',
+    'Read by primary-backup.sh only: the program, its lock file and its configuration, where they are not in the usual ' +
+      'places.',
+  ],
+].map(([name, text]) => ({ title: `.It ${word(name!)}`, lines: prose(text!) }));
+
+/** Each status with when it is that. */
+const STATUSES: readonly Item[] = [
+  [
+    '0',
+    'A request: it was carried out and its answer has come. `-d`: the daemon serves. In the foreground: it was stopped ' +
+      'in order. `--check`: a daemon would start with this file; there may be warnings.',
+  ],
+  [
+    '1',
+    'All else, with the reason on the standard error: nobody answers on the control socket, a word or option is not ' +
+      'known, the configuration has errors or cannot be read, the daemon cannot start. Several requests stop at the ' +
+      'first that fails.',
+  ],
+].map(([status, text]) => ({ title: `.It ${status}`, lines: prose(text!) }));
 
 /** The page conntrackd(8). */
 export function commandPage(date: string): string {
@@ -103,15 +157,16 @@ export function commandPage(date: string): string {
     '.Sh REQUESTS',
     'The word after a request may be abbreviated.',
     'In a mode a request has no meaning in, its reply is empty.',
+    'Answers go to the standard output.',
     ...tagged(requestItems()),
     '.Sh SIGNALS',
     ...tagged(SIGNALS),
+    '.Sh ENVIRONMENT',
+    ...tagged(ENVIRONMENT),
     '.Sh FILES',
     ...tagged(FILES),
     '.Sh EXIT STATUS',
-    '0 when all was done, 1 when something failed: a request, the start, or a configuration that',
-    '.Fl \\-check',
-    'finds errors in.',
+    ...tagged(STATUSES),
     '.Sh EXAMPLES',
     'Check a configuration before it is used:',
     ...typed(['conntrackd --check -C /etc/conntrackd/conntrackd.conf']),

@@ -10,6 +10,7 @@ import { LONG_OPTIONS } from '../../../src/cli/long-options.js';
 import { REQUESTS } from '../../../src/control/requests.js';
 import { EXPECTATION_DATA_BYTES } from '../../../src/wire/expectation.js';
 import { FLOW_ATTRIBUTES } from '../../../src/wire/tables.js';
+import { attempt } from '../../lab/command.js';
 import { projectRoot } from '../../lab/project.js';
 
 const made = documents(projectRoot);
@@ -22,6 +23,12 @@ const MACROS = new Set(
     (name) => `.${name}`,
   ),
 );
+
+/** What there is of the programs that show the pages; scripts/test.sh installs both. */
+const RENDERERS = [
+  { program: 'mandoc', options: ['-T', 'lint', '-W', 'warning'] },
+  { program: 'groff', options: ['-m', 'mdoc', '-T', 'ascii', '-w', 'w', '-z'] },
+].filter(({ program }) => attempt(['which', program]).status === 0);
 
 describe('documents made from the tables', () => {
   it.each([...made.keys()])('%s is what `npm run man` makes', (path) => {
@@ -73,6 +80,11 @@ describe.each(pages)('%s', (path) => {
     }
   });
 
+  it.each(RENDERERS)('$program has no warning', ({ program, options }) => {
+    const { status, stdout, stderr } = attempt([program, ...options, join(projectRoot, path)]);
+    expect({ status, text: stdout + stderr }).toEqual({ status: 0, text: '' });
+  });
+
   it('is plain ASCII without trailing blanks', () => {
     expect(lines.filter((line) => /[^\t -~]| $/.test(line))).toEqual([]);
   });
@@ -89,6 +101,23 @@ describe('the pages are whole', () => {
       expect(command, flag).toContain(title);
     }
     for (const { name } of LONG_OPTIONS) expect(command).toContain(`.It Fl \\-${name}`);
+  });
+
+  it('has what an administrator looks for', () => {
+    const sections = [...command.matchAll(/^\.Sh (.+)$/gm)].map(([, title]) => title);
+    for (const title of [
+      'OPTIONS',
+      'REQUESTS',
+      'SIGNALS',
+      'ENVIRONMENT',
+      'FILES',
+      'EXIT STATUS',
+      'EXAMPLES',
+      'SEE ALSO',
+    ]) {
+      expect(sections).toContain(title);
+    }
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) expect(command).toContain(signal);
   });
 
   it('every option of conntrackd(8) is one that the program takes', () => {
