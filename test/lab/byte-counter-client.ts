@@ -15,6 +15,7 @@ let sent = 0;
 let received = 0;
 let lastReceivedAt = performance.now();
 let longestStallMs = 0;
+let recentStallMs = 0;
 
 /** Byte `position` of the stream; 251 is prime, so that a lost or repeated block shows. */
 function byteAt(position: number): number {
@@ -30,7 +31,9 @@ function report(state: CounterLine['state'], reason = ''): void {
     received,
     stallMs,
     longestStallMs: Math.max(longestStallMs, stallMs),
+    recentStallMs: Math.max(recentStallMs, stallMs),
   };
+  recentStallMs = 0;
   console.log(JSON.stringify(line));
 }
 
@@ -62,6 +65,7 @@ socket.on('data', (chunk: Buffer) => {
   }
   const now = performance.now();
   longestStallMs = Math.max(longestStallMs, now - lastReceivedAt);
+  recentStallMs = Math.max(recentStallMs, now - lastReceivedAt);
   lastReceivedAt = now;
 });
 socket.on('error', (error) => end(error.message));

@@ -16,23 +16,29 @@ export interface CounterLine {
   readonly stallMs: number;
   /** The longest time without a byte so far. */
   readonly longestStallMs: number;
+  /** The longest time without a byte that ended, or goes on, since the report before. */
+  readonly recentStallMs: number;
 }
 
 export interface Endpoint {
   readonly namespace: Namespace;
   readonly address: string;
   readonly port: number;
+  /** Where clients reach it, when that is another address. */
+  readonly dialled?: string;
 }
 
 /** A connection that moves has a byte every ten milliseconds (byte-counter-client.ts). */
 const STANDSTILL_MS = 300;
 
-const NOTHING: CounterLine = { state: 'running', reason: '', sent: 0, received: 0, stallMs: 0, longestStallMs: 0 };
+const NOTHING: CounterLine = { state: 'running', reason: '', sent: 0, received: 0, stallMs: 0, longestStallMs: 0, recentStallMs: 0 };
 
 /** One TCP connection, opened once and never again, over which bytes go to a server and back, checked and counted. */
 export class ByteCounter {
   /** What the client said last. */
   latest: CounterLine = NOTHING;
+  /** The longest time without a byte, in milliseconds, since this was set to 0. */
+  gapMs = 0;
   private readonly children: ChildProcess[] = [];
 
   /** Opens the connection and waits until bytes have made the round trip. */
@@ -62,12 +68,13 @@ export class ByteCounter {
     const child = client.start([
       process.execPath,
       compiled('test/lab/byte-counter-client'),
-      server.address,
+      server.dialled ?? server.address,
       String(server.port),
     ]);
     this.children.push(child);
     createInterface({ input: child.stdout! }).on('line', (line) => {
       this.latest = JSON.parse(line) as CounterLine;
+      this.gapMs = Math.max(this.gapMs, this.latest.recentStallMs);
     });
   }
 
