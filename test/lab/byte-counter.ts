@@ -31,7 +31,15 @@ export interface Endpoint {
 /** A connection that moves has a byte every ten milliseconds (byte-counter-client.ts). */
 const STANDSTILL_MS = 300;
 
-const NOTHING: CounterLine = { state: 'running', reason: '', sent: 0, received: 0, stallMs: 0, longestStallMs: 0, recentStallMs: 0 };
+const NOTHING: CounterLine = {
+  state: 'running',
+  reason: '',
+  sent: 0,
+  received: 0,
+  stallMs: 0,
+  longestStallMs: 0,
+  recentStallMs: 0,
+};
 
 /** One TCP connection, opened once and never again, over which bytes go to a server and back, checked and counted. */
 export class ByteCounter {

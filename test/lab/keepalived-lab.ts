@@ -1,4 +1,4 @@
-import { closeSync, openSync, readdirSync, readFileSync, rmSync, mkdirSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ByteCounter } from './byte-counter.js';
 import { difference } from './flow-lines.js';
@@ -165,7 +165,9 @@ export class KeepalivedLab {
   /** keepalived as its unit runs it, but for the log, which goes to a file. */
   startKeepalived(node: Machine): void {
     const log = openSync(node.path('/var/log/keepalived.log'), 'a');
-    node.start(['keepalived', '--dont-fork', '--log-console', '--no-syslog', '--vrrp'], { stdio: ['ignore', log, log] });
+    node.start(['keepalived', '--dont-fork', '--log-console', '--no-syslog', '--vrrp'], {
+      stdio: ['ignore', log, log],
+    });
     closeSync(log);
   }
 
@@ -254,7 +256,9 @@ export class KeepalivedLab {
 
   /** What the active node forwards, without the flows of the nodes themselves, which the example's filter ignores. */
   private forwarded(lines: readonly string[]): string[] {
-    return lines.filter((line) => !/ (?:src|dst)=(?:192\.0\.2\.[23]|10\.0\.0\.[23]|192\.168\.100\.\d|127\.0\.0\.1) /.test(line));
+    return lines.filter(
+      (line) => !/ (?:src|dst)=(?:192\.0\.2\.[23]|10\.0\.0\.[23]|192\.168\.100\.\d|127\.0\.0\.1) /.test(line),
+    );
   }
 
   /** Compares the active node's kernel table and internal cache and the standby's external cache. '' when they agree. */
@@ -284,7 +288,9 @@ export class KeepalivedLab {
 /** What the logs of a node tell, for errors. */
 export function storyOf(node: Machine): string {
   const logs = ['/var/log/conntrackd.log', '/var/log/syslog', '/var/log/keepalived.log'];
-  return logs.map((log) => `--- ${node.namespace.role} ${log}\n${node.read(log).split('\n').slice(-40).join('\n')}`).join('\n');
+  return logs
+    .map((log) => `--- ${node.namespace.role} ${log}\n${node.read(log).split('\n').slice(-40).join('\n')}`)
+    .join('\n');
 }
 
 /** All kinds of flows, but none that is translated to an address of the nodes: the example's filter ignores those. */

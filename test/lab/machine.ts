@@ -31,8 +31,7 @@ const LOGGER = '#!/bin/sh\nprintf "%s\\n" "$*" >> /var/log/syslog\n';
 const OWN_DIRECTORIES = ['/etc/conntrackd', '/etc/keepalived', '/var/log', '/run'];
 
 /** Mounts pairs of paths up to `--`, then becomes the command that follows. */
-const MOUNT_AND_RUN =
-  'while [ "$1" != -- ]; do mount --bind "$1" "$2" || exit 125; shift 2; done; shift; exec "$@"';
+const MOUNT_AND_RUN = 'while [ "$1" != -- ]; do mount --bind "$1" "$2" || exit 125; shift 2; done; shift; exec "$@"';
 
 /**
  * A computer with conntrackd installed: a network namespace whose commands see its own /etc/conntrackd,
@@ -70,9 +69,7 @@ export class Machine {
 
   /** Puts a conntrackd at /usr/sbin/conntrackd, as a package does; running ones stay what they are. */
   install(implementation: Implementation): void {
-    this.installProgram(
-      implementation === original ? '' : `#!/bin/sh\nexec '${implementation.program}' "$@"\n`,
-    );
+    this.installProgram(implementation === original ? '' : `#!/bin/sh\nexec '${implementation.program}' "$@"\n`);
   }
 
   /** Puts a shell script at /usr/sbin/conntrackd; '' for what the package put there. */
