@@ -23,6 +23,8 @@ export interface FlowEventContext {
   readonly filter: FlowFilter | null;
   /** What events carry that our own requests cause; NO_PORT: there are none. */
   readonly ownPort: number;
+  /** The same, of the requests at the end of PurgeTimeout. */
+  readonly purgePort: number;
   /** Events with this port are passed over. */
   readonly ignoredPort: number;
 }
@@ -49,7 +51,7 @@ export class FlowEvents {
 
   /** One message of the kernel's conntrack subsystem, of this type, at byte `at` of `views`. */
   apply(views: Views, at: number, type: number): void {
-    const { counters, target, ownPort, ignoredPort } = this.context;
+    const { counters, target, ownPort, purgePort, ignoredPort } = this.context;
     counters.eventsReceived++;
     const port = portIdOf(views, at);
     if (port === ignoredPort) return;
@@ -63,7 +65,7 @@ export class FlowEvents {
       counters.eventsFiltered++;
       return;
     }
-    const own = port === ownPort;
+    const own = port === ownPort || port === purgePort;
     switch (kind) {
       case EVENT_NEW:
         target.onNew(scratch, own);

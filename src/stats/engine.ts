@@ -47,7 +47,14 @@ export class StatsEngine implements EventSourceEvents {
     const { cache, filter, scheduler, flushKernel, log } = context;
     const openDump = (events: DumpEvents) => context.openDump(events);
     const counters = this.kernel;
-    this.flowEvents = new FlowEvents({ target: cache, counters, filter, ownPort: NO_PORT, ignoredPort: NO_PORT });
+    this.flowEvents = new FlowEvents({
+      target: cache,
+      counters,
+      filter,
+      ownPort: NO_PORT,
+      purgePort: NO_PORT,
+      ignoredPort: NO_PORT,
+    });
     this.resync = new Resync({ cache: cache.cache, counters, scheduler, filter, openDump });
     this.settings = context.settings;
     // A flow that is no longer looked at has not ended: it leaves no line.

@@ -61,7 +61,10 @@ export interface EngineContext {
   readonly eventToWire?: DurationHistogram;
   /** What the events that direct injection causes carry; null: there is none. */
   readonly injectPort: number | null;
+  /** What `-F` deletes with: the peers are told. */
   readonly flushKernel: FlushKernel;
+  /** What the end of PurgeTimeout deletes with: what events with its port tell is this node's own business. */
+  readonly purgeKernel: FlushKernel & { readonly portId: number };
   /** Which flows are replicated; null: all. */
   readonly filter: FlowFilter | null;
   openDump(events: DumpEvents): Dump;
@@ -99,6 +102,7 @@ export class SyncEngine implements EventSourceEvents {
   private readonly sweep: FilterSweep | null;
   private readonly inject: DirectInject | null;
   private readonly flush: KernelFlush;
+  private readonly purge: KernelFlush;
   private readonly ownPort: number;
   private readonly injectPort: number;
   private settings: EngineSettings;
@@ -124,6 +128,7 @@ export class SyncEngine implements EventSourceEvents {
       counters: this.kernel,
       filter,
       ownPort: this.ownPort,
+      purgePort: context.purgeKernel.portId,
       // What direct injection does is the peers' doing: they know.
       ignoredPort: this.injectPort,
     });
@@ -139,12 +144,18 @@ export class SyncEngine implements EventSourceEvents {
             openDump: (events) => context.openDump(events),
           });
     this.sweep = internal instanceof InternalBypass ? null : new FilterSweep(internal, scheduler, true);
-    this.flush = new KernelFlush({
-      kernel: context.flushKernel,
+    this.flush = this.kernelFlush(context.flushKernel);
+    this.purge = this.kernelFlush(context.purgeKernel);
+  }
+
+  private kernelFlush(kernel: FlushKernel): KernelFlush {
+    const { filter, log } = this.context;
+    return new KernelFlush({
+      kernel,
       counters: this.kernel,
-      log: context.log,
+      log,
       filter,
-      openDump: (events) => context.openDump(events),
+      openDump: (events) => this.context.openDump(events),
     });
   }
 
@@ -192,6 +203,7 @@ export class SyncEngine implements EventSourceEvents {
     const { resync, sweep } = this;
     this.flowEvents.judgeBy(filter);
     this.flush.filterBy(filter);
+    this.purge.filterBy(filter);
     if (resync === null || sweep === null) {
       this.sendBulk();
       return;
@@ -231,6 +243,7 @@ export class SyncEngine implements EventSourceEvents {
     this.sweep?.close();
     this.context.expectations?.close();
     this.flush.close();
+    this.purge.close();
   }
 
   // --- kernel events -------------------------------------------------------------------------------------------
@@ -481,22 +494,28 @@ export class SyncEngine implements EventSourceEvents {
 
   /** `-f`, `-f internal`, `-f external`. @returns false when a commit is under way and nothing was flushed */
   flushCaches(choice: CacheChoice, subject: RequestSubject): boolean {
-    const { log, mode, internal, external, expectations } = this.context;
+    const { log, external, expectations } = this.context;
     if (this.committing && choice !== 'internal') {
       log.error('ignoring flush command, commit still in progress');
       return false;
     }
     log.notice(choice === 'both' ? 'flushing caches' : `flushing ${choice} cache`);
-    if (choice !== 'external') {
-      mode.forgetAll();
-      internal.flush();
+    if (choice !== 'external') this.forgetInternal(subject);
+    if (choice !== 'internal') {
+      external.flush();
+      if (subject !== 'ct') expectations?.external.flush();
     }
-    if (choice !== 'internal') external.flush();
-    if (subject === 'ct' || expectations === null) return true;
+    return true;
+  }
+
+  /** Empties the internal cache without a word to the peers. */
+  private forgetInternal(subject: RequestSubject): void {
+    const { mode, internal, expectations } = this.context;
+    mode.forgetAll();
+    internal.flush();
+    if (subject === 'ct' || expectations === null) return;
     mode.forgetExpectations?.();
     expectations.internal.flush();
-    expectations.external.flush();
-    return true;
   }
 
   /** `-F`. */
@@ -521,7 +540,9 @@ export class SyncEngine implements EventSourceEvents {
     this.purgeTimer = scheduler.after(settings.purgeTimeout * 1000, () => {
       this.purgeTimer = null;
       log.notice('flushing kernel conntrack table (scheduled)');
-      this.flush.run();
+      // The flows leave this node, they do not end: by now they are the peers', who must not hear of an end.
+      this.forgetInternal('all');
+      this.purge.run();
     });
   }
 

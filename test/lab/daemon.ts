@@ -1,11 +1,11 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CommandError, type CommandResult } from './command.js';
 import { configurationText, type NodePaths, pathsIn, type Settings } from './configuration.js';
 import type { Implementation } from './implementation.js';
 import type { Namespace } from './namespace.js';
+import { rawExchange, rawRequest } from './raw-request.js';
 import { runTag } from './run-tag.js';
 import { eventually, nowMs } from './waiting.js';
 
@@ -114,20 +114,12 @@ export class Daemon {
 
   /** Writes bytes to the control socket and returns all it answers; the daemon's reply to a code without any client. */
   raw(bytes: Uint8Array, timeoutMs = 10_000): Promise<string> {
-    return new Promise((resolve, reject) => {
-      const chunks: Buffer[] = [];
-      const socket = connect(this.paths.socket);
-      socket.setTimeout(timeoutMs, () => socket.destroy(new Error(`no end of the reply within ${timeoutMs} ms`)));
-      socket.on('connect', () => socket.write(bytes));
-      socket.on('data', (chunk) => chunks.push(chunk));
-      socket.on('error', reject);
-      socket.on('close', () => resolve(Buffer.concat(chunks).toString('utf8')));
-    });
+    return rawExchange(this.paths.socket, bytes, timeoutMs);
   }
 
   /** The reply to a request code (spec/control.md): a native-endian 32-bit integer. */
   rawRequest(code: number, timeoutMs = 10_000): Promise<string> {
-    return this.raw(new Uint8Array(Int32Array.of(code).buffer), timeoutMs);
+    return rawRequest(this.paths.socket, code, timeoutMs);
   }
 
   log(): string {

@@ -262,11 +262,11 @@ export class KeepalivedLab {
   }
 
   /** Compares the active node's kernel table and internal cache and the standby's external cache. '' when they agree. */
-  disagreement(active: Machine, standby: Machine): string {
-    const internal = active.internal();
+  async disagreement(active: Machine, standby: Machine): Promise<string> {
+    const internal = await active.internal();
     return (
       difference(this.forwarded(active.kernelTable()), internal, 'the kernel', 'the active node') ||
-      difference(internal, standby.external(), 'the active node', 'the standby')
+      difference(internal, await standby.external(), 'the active node', 'the standby')
     );
   }
 

@@ -17,12 +17,18 @@ import { comparableCacheLines, kernelLinesAsCached } from './flow-lines.js';
 import { type Implementation, original } from './implementation.js';
 import { Namespace } from './namespace.js';
 import { projectRoot } from './project.js';
+import { rawRequest } from './raw-request.js';
 import { runTag } from './run-tag.js';
 import { eventually } from './waiting.js';
 
 /** Where Debian's package, its unit and its script expect the program. */
 export const PROGRAM = '/usr/sbin/conntrackd';
 export const CONFIG = '/etc/conntrackd/conntrackd.conf';
+
+/** Request codes of `-i`, `-e` and `-s runtime` (spec/control.md). */
+const DUMP_INTERNAL = 16;
+const DUMP_EXTERNAL = 17;
+const RUNTIME = 30;
 
 /** Appends what scripts log to a file of the machine: there is no system logger in the lab. */
 const LOGGER = '#!/bin/sh\nprintf "%s\\n" "$*" >> /var/log/syslog\n';
@@ -132,11 +138,11 @@ export class Machine {
 
   /** Waits for a daemon that something else starts. Returns its pid. */
   conntrackdServes(withinMs = START_MS): Promise<number> {
-    const serves = (): number | false => {
+    const serves = async (): Promise<number | false> => {
       const [pid, ...others] = this.processes('conntrackd');
       // A client that is asking just now has the same name.
-      if (pid === undefined || others.length > 0 || !existsSync(this.path('/run/conntrackd.ctl'))) return false;
-      return this.attempt([PROGRAM, '-s']).status === 0 && pid;
+      if (pid === undefined || others.length > 0) return false;
+      return (await this.ask(RUNTIME)) !== '' && pid;
     };
     return eventually(serves, { withinMs, what: `conntrackd of ${this.namespace.role}` });
   }
@@ -158,12 +164,16 @@ export class Machine {
     return this.run([PROGRAM, ...words]);
   }
 
-  internal(): string[] {
-    return comparableCacheLines(this.request('-i'));
+  async internal(): Promise<string[]> {
+    return comparableCacheLines(await this.ask(DUMP_INTERNAL));
   }
 
-  external(): string[] {
-    return comparableCacheLines(this.request('-e'));
+  async external(): Promise<string[]> {
+    return comparableCacheLines(await this.ask(DUMP_EXTERNAL));
+  }
+
+  private ask(code: number): Promise<string> {
+    return rawRequest(this.path('/run/conntrackd.ctl'), code);
   }
 
   /** The kernel table in the form of comparable cache lines. */
