@@ -248,6 +248,7 @@ export class Stage {
       expectations: null,
       commitKernel: props,
       flushKernel: props,
+      purgeKernel: props,
       injectPort: null,
       filter: null,
       openDump: () => idle,
