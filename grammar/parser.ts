@@ -34,6 +34,7 @@ import {
   type BlockNode,
   type ClauseNode,
   emptyBlock,
+  MOST_PROBLEMS,
   type SyntaxProblem,
   type SyntaxResult,
   type Word,
@@ -273,7 +274,7 @@ class ConfigParser extends EmbeddedActionsParser {
   }
 
   private skip(block: BlockName): void {
-    while (!this.resumes(block)) this.skipOne();
+    while (this.problems.length > MOST_PROBLEMS ? this.LA(1).tokenType !== EOF : !this.resumes(block)) this.skipOne();
   }
 
   private resumes(block: BlockName): boolean {
@@ -301,11 +302,11 @@ class ConfigParser extends EmbeddedActionsParser {
     } while (depth > 0 && this.LA(1).tokenType !== EOF);
   }
 
-  /** Notes a problem, once for each place. */
+  /** Notes a problem, once for each place. After too many, `skip` passes over the rest of the file. */
   private note(token: IToken, expected: string, block: BlockName, clause: Clause | null, openedBy: Word | null = null) {
     const found =
       token.tokenType === EOF ? { text: '', offset: this.text.length, kind: 'stray' as const } : toWord(token);
-    if (this.problems.at(-1)?.found.offset === found.offset) return;
+    if (this.problems.at(-1)?.found.offset === found.offset || this.problems.length > MOST_PROBLEMS) return;
     this.problems.push({ found, expected, block, clause, openedBy });
   }
 }

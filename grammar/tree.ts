@@ -39,8 +39,12 @@ export interface SyntaxProblem {
 
 export interface SyntaxResult {
   readonly tree: BlockNode;
+  /** At most MOST_PROBLEMS and one more. Then the rest of the file was not looked at. */
   readonly problems: readonly SyntaxProblem[];
 }
+
+/** A file with more mistakes is no configuration: further ones cost time and say nothing new. */
+export const MOST_PROBLEMS = 100;
 
 export function emptyBlock(block: BlockName): BlockNode {
   return { block, clauses: [], words: [] };

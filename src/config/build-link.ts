@@ -98,7 +98,7 @@ function readInterface(node: ClauseNode, settings: Settings, reader: Reader): vo
   const word = node.values[0]!;
   settings.set('interface', word.text);
   if (reader.environment.interfaceExists?.(word.text) === false)
-    reader.warn(`${word.text} is an invalid interface`, word);
+    reader.warn(`${word.text} is an invalid interface`, word, 'the daemon starts all the same and waits for it');
 }
 
 /** Beyond 65535 the original takes the low 16 bits without a word. */

@@ -1,3 +1,4 @@
+import { MOST_PROBLEMS } from '../../grammar/tree.js';
 import type { Position, Source } from './source.js';
 
 /** One thing to say about a configuration file. */
@@ -14,12 +15,13 @@ export interface Diagnostic extends Position {
   readonly hint: string;
 }
 
-/** Diagnostics beyond this many say nothing new: the file is no configuration. */
-const MOST_DIAGNOSTICS = 100;
+/** Errors, and warnings, beyond this many are not kept: see MOST_PROBLEMS. */
+const MOST_OF_A_KIND = MOST_PROBLEMS;
 
 /** Gathers what there is to say about one file. */
 export class Diagnostics {
   private readonly found: { readonly offset: number; readonly diagnostic: Diagnostic }[] = [];
+  private readonly counts = { error: 0, warning: 0 };
 
   constructor(
     readonly file: string,
@@ -33,17 +35,25 @@ export class Diagnostics {
     place: { readonly offset: number; readonly text: string },
     more: { readonly expected?: string; readonly hint?: string } = {},
   ): void {
-    if (this.found.length >= MOST_DIAGNOSTICS) return;
+    if (++this.counts[severity] > MOST_OF_A_KIND) return;
     this.found.push({ offset: place.offset, diagnostic: this.at(severity, message, place, more) });
   }
 
   get hasErrors(): boolean {
-    return this.found.some(({ diagnostic }) => diagnostic.severity === 'error');
+    return this.counts.error > 0;
   }
 
-  /** In the order of the file. */
+  /** In the order of the file; at the end it says when there are more. */
   list(): Diagnostic[] {
-    return this.found.sort((a, b) => a.offset - b.offset).map(({ diagnostic }) => diagnostic);
+    const inOrder = this.found.sort((a, b) => a.offset - b.offset).map(({ diagnostic }) => diagnostic);
+    return [...inOrder, ...(['error', 'warning'] as const).flatMap((severity) => this.more(severity))];
+  }
+
+  private more(severity: Diagnostic['severity']): Diagnostic[] {
+    if (this.counts[severity] <= MOST_OF_A_KIND) return [];
+    const message = `there are more ${severity}s: only the first ${MOST_OF_A_KIND} are shown`;
+    const { file } = this;
+    return [{ severity, message, file, line: 0, column: 0, length: 0, source: '', expected: '', hint: '' }];
   }
 
   private at(

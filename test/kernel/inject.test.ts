@@ -143,7 +143,10 @@ describe('direct injection into a real kernel', () => {
     expect(inject.counters.created - before.created).toBe(2 * COUNT);
     expect(inject.counters.updated - before.updated).toBe(COUNT);
     const reader = inside(() => {
-      const made = new TableReader(() => new KernelCounters(), () => null);
+      const made = new TableReader(
+        () => new KernelCounters(),
+        () => null,
+      );
       made.open();
       return made;
     });
@@ -162,7 +165,10 @@ describe('direct injection into a real kernel', () => {
 
   it('gives up a dump under way', () => {
     const reader = inside(() => {
-      const made = new TableReader(() => new KernelCounters(), () => null);
+      const made = new TableReader(
+        () => new KernelCounters(),
+        () => null,
+      );
       made.open();
       return made;
     });

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseText } from '../../grammar/parser.js';
 import { parseQuickly } from '../../grammar/quick-parser.js';
+import { changedClauses, configInForce } from '../../src/config/changes.js';
 import { parseConfigQuickly, scanSocketPath } from '../../src/config/client.js';
 import { type Config, checkReport, formatDiagnostic, parseConfig, printConfig } from '../../src/config/index.js';
 import { anyWord, configWords, mutatedWords, toText } from './config-generator.js';
@@ -107,5 +108,30 @@ describe('the printed configuration', () => {
       }),
       { numRuns: 300 },
     );
+  });
+});
+
+describe('any change of a file', () => {
+  it('takes effect at once, or is named as in need of a restart; doing it again changes nothing', () => {
+    let changes = 0;
+    fc.assert(
+      fc.property(configWords, configWords, (one, other) => {
+        const before = parseConfig(toText(one), 'conf', { protocols }).config;
+        const after = parseConfig(toText(other), 'conf', { protocols }).config;
+        if (before === null || after === null) return;
+        const inForce = configInForce(before, after);
+        const reloads = (from: Config, to: Config) => changedClauses(from, to).map(({ clause }) => clause.reload);
+        const live = reloads(before, inForce);
+        for (const reload of live) expect(reload).toMatch(/^live/);
+        for (const { clause } of changedClauses(inForce, after)) {
+          // With DisableExternalCache in force there is nothing to commit.
+          if (clause.name !== 'CommitTimeout') expect(clause.reload).toMatch(/^restart$|unless/);
+        }
+        expect(meaning(configInForce(inForce, after))).toEqual(meaning(inForce));
+        changes += live.length;
+      }),
+      { numRuns: 1000 },
+    );
+    expect(changes).toBeGreaterThan(100);
   });
 });

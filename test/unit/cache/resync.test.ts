@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Views } from '../../../src/base/views.js';
+import { FilterSweep } from '../../../src/cache/filter-sweep.js';
 import { InternalCache } from '../../../src/cache/internal.js';
-import { AFTER_OVERRUN, POLL, POPULATE, Resync, type ResyncKind } from '../../../src/cache/resync.js';
+import { AFTER_OVERRUN, NEWCOMERS, POLL, POPULATE, Resync, type ResyncKind } from '../../../src/cache/resync.js';
 import { FlowFilter } from '../../../src/flow/filter.js';
 import { K_STATE, KIND, KNOWN, ORIG_SRC, STATE_DEAD } from '../../../src/flow/layout.js';
 import { FlowPointer } from '../../../src/flow/ref.js';
@@ -189,5 +190,63 @@ describe('-R', () => {
     expect(ended).toEqual([null]);
     dumps[1]!.onDone();
     expect(ended).toEqual([null, null]);
+  });
+});
+
+describe('a change of the filter', () => {
+  const filter = new FlowFilter({ protocols: null, addresses: null, states: { action: 'ignore', tcp: ['TIME_WAIT'] } });
+  const turns: (() => void)[] = [];
+  const scheduler = {
+    soon: (callback: () => void) => turns.push(callback),
+    after: () => {
+      throw new Error('a sweep waits for nothing');
+    },
+  };
+
+  it('lets go of what no longer passes, and the peers hear of it', () => {
+    cache.onNew(flow(1), true);
+    cache.onNew(flow(2, TIME_WAIT), true);
+    let done = 0;
+    new FilterSweep(cache, scheduler, true).begin(filter, () => done++);
+    expect([held(), told, done]).toEqual([[1], ['dead 2'], 1]);
+  });
+
+  it('in silence in statistics mode', () => {
+    cache.onNew(flow(1), true);
+    cache.onNew(flow(2, TIME_WAIT), true);
+    new FilterSweep(cache, scheduler, false).begin(filter, () => {});
+    expect([held(), told, cache.table.size]).toEqual([[1], [], 1]);
+  });
+
+  it('takes turns, and another change ends it', () => {
+    cache.table.limit = 10_000;
+    for (let number = 0; number < 9000; number++) cache.onNew(tcpFlow({ number, state: TIME_WAIT }), true);
+    const ended: string[] = [];
+    const sweep = new FilterSweep(cache, scheduler, false);
+    sweep.begin(filter, () => ended.push('first'));
+    expect(cache.active).toBe(9000 - 4096);
+    sweep.begin(filter, () => ended.push('second'));
+    while (turns.length > 0) turns.shift()!();
+    expect(cache.active).toBe(0);
+    expect(ended).toEqual(['second']);
+  });
+
+  it('the resync behind it sends what is new, or was given up, and nothing else', () => {
+    for (const number of [1, 2, 3]) cache.onNew(flow(number), true);
+    cache.onDestroy(flow(3), false);
+    told = [];
+    request(NEWCOMERS);
+    brings(flow(1), flow(3), flow(4));
+    dumps.at(-1)!.onDone();
+    expect(told).toEqual(['alive 3', 'alive 4']);
+    expect(held()).toEqual([1, 2, 3, 4]);
+  });
+
+  it('its filter counts for the dump that is under way', () => {
+    const one = resync();
+    one.request(POPULATE, () => {});
+    one.filterBy(filter);
+    brings(flow(1), flow(2, TIME_WAIT));
+    expect(held()).toEqual([1]);
   });
 });

@@ -284,4 +284,20 @@ describe('clients', () => {
     expect(scanSocketPath(bad)).toBeNull();
     expect(await parseConfigForClient(bad, 'conf')).toEqual(parseConfig(bad, 'conf'));
   });
+
+  it('ends the reading of a file that is none', () => {
+    const { config, diagnostics } = parseConfig(`General { ${'HashLimit many '.repeat(5000)} }`, 'conf');
+    expect(config).toBeNull();
+    expect(diagnostics).toHaveLength(101);
+    expect(diagnostics.at(-1)).toMatchObject({ severity: 'error', line: 0 });
+    expect(diagnostics.at(-1)!.message).toBe('there are more errors: only the first 100 are shown');
+  });
+
+  it('warnings without end hide no error', () => {
+    const text = `General { ${'Nice -1 '.repeat(150)} PollSecs 0 }`;
+    const { config, diagnostics } = parseConfig(text, 'conf');
+    expect(config).toBeNull();
+    expect(diagnostics.filter(({ severity }) => severity === 'warning')).toHaveLength(101);
+    expect(diagnostics.filter(({ severity }) => severity === 'error')).toHaveLength(1);
+  });
 });

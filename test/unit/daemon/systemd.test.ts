@@ -19,6 +19,18 @@ describe('the service manager', () => {
     manager.close();
   });
 
+  it('is told when a reload begins, on its own clock', () => {
+    receiver.listen();
+    const manager = new ServiceManager(true, { NOTIFY_SOCKET: receiver.path });
+    const before = process.hrtime.bigint() / 1000n;
+    manager.reloading();
+    const [said = ''] = receiver.received();
+    const [, microseconds = '0'] = /^RELOADING=1\nMONOTONIC_USEC=(\d+)$/.exec(said) ?? [];
+    expect(BigInt(microseconds)).toBeGreaterThanOrEqual(before);
+    expect(BigInt(microseconds)).toBeLessThanOrEqual(process.hrtime.bigint() / 1000n);
+    manager.close();
+  });
+
   it('gets signs of life twice in the time it allows', async () => {
     receiver.listen();
     const manager = new ServiceManager(true, { NOTIFY_SOCKET: receiver.path, WATCHDOG_USEC: '100000' });

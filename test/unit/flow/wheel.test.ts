@@ -117,4 +117,22 @@ describe('timer wheel', () => {
   test.each([0, -1, Number.NaN])('a span of %d seconds is refused', (span) => {
     expect(() => setUp(span)).toThrow(/timer wheel spans/);
   });
+
+  test('widened, it keeps what is armed and takes deadlines further ahead', () => {
+    const { wheel, rows } = setUp(3);
+    wheel.arm(rows[0]!, 1002);
+    wheel.arm(rows[1]!, 1003);
+    wheel.arm(rows[2]!, 1003);
+    expect(advance(wheel, 1001)).toEqual([]);
+    wheel.widen(500);
+    wheel.arm(rows[3]!, 1400);
+    expect(wheel.length).toBe(4);
+    expect(advance(wheel, 1002)).toEqual([rows[0]]);
+    wheel.cancel(rows[2]!);
+    expect(advance(wheel, 1399)).toEqual([rows[1]]);
+    expect(advance(wheel, 1400)).toEqual([rows[3]]);
+    wheel.widen(2);
+    wheel.arm(rows[0]!, 1800);
+    expect([advance(wheel, 1799), advance(wheel, 1800)]).toEqual([[], [rows[0]]]);
+  });
 });

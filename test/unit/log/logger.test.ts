@@ -1,4 +1,13 @@
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -12,6 +21,15 @@ beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'conntrackd-log-'));
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+/** What a descriptor of this process leads to; '' when it was closed meanwhile. */
+function linkOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return '';
+  }
+}
 
 const open = (file: string): DaemonLog => new DaemonLog({ file, syslog: null, console: false });
 
@@ -73,6 +91,35 @@ describe('log file', () => {
   it('survives a full disk', () => {
     const log = open('/dev/full');
     expect(() => log.error('nobody reads this')).not.toThrow();
+    log.close();
+  });
+
+  it('goes on elsewhere, and lets go of where it was', () => {
+    const [one, other] = [join(directory, 'one'), join(directory, 'other')];
+    const log = open(one);
+    log.notice('first');
+    log.prepare({ file: other, syslog: null }).apply();
+    log.notice('second');
+    log.prepare({ file: null, syslog: null }).apply();
+    log.notice('nowhere');
+    log.prepare({ file: one, syslog: null }).apply();
+    log.notice('third');
+    const texts = (path: string) => readFileSync(path, 'utf8').match(/\w+$/gm);
+    expect([texts(one), texts(other)]).toEqual([['first', 'third'], ['second']]);
+    const held = readdirSync('/proc/self/fd').map((fd) => linkOf(fd));
+    expect(held).toContain(one);
+    expect(held).not.toContain(other);
+    log.close();
+  });
+
+  it('stays where it is when the other file cannot be opened, or after all is not wanted', () => {
+    const [one, other] = [join(directory, 'one'), join(directory, 'other')];
+    const log = open(one);
+    expect(() => log.prepare({ file: join(directory, 'missing', 'log'), syslog: null })).toThrow('No such file');
+    log.prepare({ file: other, syslog: 'local1' }).cancel();
+    log.notice('still here');
+    expect(readFileSync(one, 'utf8')).toContain('still here');
+    expect(readdirSync('/proc/self/fd').map((fd) => linkOf(fd))).not.toContain(other);
     log.close();
   });
 });

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../src/base/logger.js';
 import { Views } from '../../../src/base/views.js';
+import { FlowFilter } from '../../../src/flow/filter.js';
 import type { FlowScratch } from '../../../src/flow/scratch.js';
 import type { DumpEvents } from '../../../src/kernel/dump.js';
 import { StatsCache } from '../../../src/stats/cache.js';
@@ -132,5 +133,45 @@ describe('statistics engine', () => {
     dumps[0]!.onDone();
     expect(deleted).toBe(1);
     expect(one.kernel.flushes).toBe(1);
+  });
+
+  it('goes by changed settings: the next overrun, the next poll', () => {
+    const one = engine({ overrunResync: 7 });
+    one.start();
+    one.reconfigure({ overrunResync: 9, pollSeconds: null });
+    one.onOverrun();
+    expect(timers.map(({ delayMs }) => delayMs)).toEqual([9000]);
+    one.reconfigure({ overrunResync: 9, pollSeconds: 4 });
+    expect(timers.map(({ delayMs }) => delayMs)).toEqual([9000, 4000]);
+    // Between events and polls nothing may fall.
+    expect(dumps).toHaveLength(1);
+    one.reconfigure({ overrunResync: 9, pollSeconds: null });
+    expect(timers.map(({ delayMs }) => delayMs)).toEqual([9000]);
+  });
+
+  it('forgets without a line what another filter does not pass, and reads the kernel', () => {
+    const one = engine();
+    event(one, tcpFlow({ number: 1 }), CT_NEW, NLM_F_CREATE);
+    one.refilter(new FlowFilter({ protocols: { action: 'ignore', numbers: [6] }, addresses: null, states: null }));
+    expect(cache.cache.active).toBe(0);
+    event(one, tcpFlow({ number: 2 }), CT_NEW, NLM_F_CREATE);
+    one.onTurnEnd();
+    expect(cache.cache.active).toBe(0);
+    expect(written).toEqual([]);
+    expect(dumps).toHaveLength(1);
+    one.refilter(null);
+    event(one, tcpFlow({ number: 2 }), CT_NEW, NLM_F_CREATE);
+    expect(cache.cache.active).toBe(1);
+  });
+
+  it('writes to another log from the next line on', () => {
+    const one = engine();
+    const others: string[] = [];
+    for (const number of [1, 2]) event(one, tcpFlow({ number }), CT_NEW, NLM_F_CREATE);
+    event(one, tcpFlow({ number: 1 }), CT_DELETE);
+    cache.setSink({ write: (lines) => others.push(Buffer.from(lines).toString('latin1')) });
+    event(one, tcpFlow({ number: 2 }), CT_DELETE);
+    one.onTurnEnd();
+    expect([written.length, others.length]).toEqual([1, 1]);
   });
 });

@@ -110,6 +110,28 @@ describe('ALARM', () => {
     expect(sent.map(({ type }) => type)).toEqual(['1000', '1200']);
   });
 
+  it.each([
+    [600, 5],
+    [5, 600],
+  ])('goes by another RefreshTime at once: %i, then %i', (before, after) => {
+    const { alarm, internal, sent, until } = setUp(before);
+    const FLOWS = 10_000;
+    for (let number = 0; number < FLOWS; number++) internal.onNew(tcpFlow({ number }), false);
+    while (alarm.transmit());
+    until(700);
+    alarm.reconfigure({ kind: 'alarm', refreshTime: after });
+    while (alarm.transmit());
+    sent.length = 0;
+    until(700 + (after + 1) * 1000);
+    // Each flow waits (after + 1) / 2 seconds in the mean from now on.
+    expect(sent.length).toBeGreaterThan(FLOWS);
+    expect(sent.length).toBeLessThan(FLOWS * 2.2);
+    // Ten moments a second: no more at one than chance makes of some 2 * FLOWS / (after * 10).
+    const together = new Map<number, number>();
+    for (const { atMs } of sent) together.set(atMs, (together.get(atMs) ?? 0) + 1);
+    expect(Math.max(...together.values())).toBeLessThan(20 + (4 * FLOWS) / (after * 10));
+  });
+
   it('is quiet after a flush', () => {
     const { alarm, internal, sent, until } = setUp(2);
     for (let number = 0; number < 10; number++) internal.onNew(tcpFlow({ number }), number % 2 === 0);
@@ -144,6 +166,24 @@ describe('the external cache of ALARM', () => {
     cache.expire(1000);
     expect(cache.active).toBe(0);
     expect(cache.counters).toMatchObject({ created: 120, updated: 20, destroyed: 120 });
+  });
+
+  it('goes by a longer CacheTimeout at once, by a shorter one from the next refresh on', () => {
+    nowMs = 0;
+    const cache = new AgingExternalCache(1000, clock, 30);
+    for (const number of [1, 2]) cache.apply(FLOW_NEW, tcpFlow({ number }), 0);
+    cache.cacheTimeout = 100;
+    nowMs = 99_000;
+    cache.expire(10);
+    expect(cache.active).toBe(2);
+    cache.cacheTimeout = 10;
+    cache.apply(FLOW_UPDATE, tcpFlow({ number: 2 }), 0);
+    nowMs = 102_000;
+    cache.expire(10);
+    expect(cache.active).toBe(1);
+    nowMs = 111_000;
+    cache.expire(10);
+    expect(cache.active).toBe(0);
   });
 
   it('forgets the timer with the entry', () => {
