@@ -3,41 +3,23 @@ import { createInterface, type Interface } from 'node:readline';
 import type { Namespace } from '../../test/lab/namespace.js';
 import { compiled } from '../../test/lab/project.js';
 
-/** What is to happen to flows number `from` to `from + count - 1` of a kernel table. */
-export interface LoadCommand {
-  readonly what: 'create' | 'update' | 'destroy';
-  readonly from: number;
-  readonly count: number;
-  /** 0: as fast as the kernel takes them. */
-  readonly perSecond: number;
-}
-
-export interface LoadReport {
-  readonly milliseconds: number;
-  /** Requests that the kernel refused. */
-  readonly failed: number;
-}
-
-/** A process in a namespace that creates, updates and destroys flows there by batched ctnetlink requests. */
-export class LoadGenerator {
+/** A process in a namespace that answers each line of JSON with one. */
+export class LineProcess<Command, Report> {
   private readonly child: ChildProcess;
   private readonly lines: Interface;
 
-  constructor(namespace: Namespace) {
-    this.child = namespace.start([process.execPath, compiled('bench/end-to-end/load-process')], {
+  /** @param module compiled module of the project, with its arguments */
+  constructor(namespace: Namespace, module: string, ...words: string[]) {
+    this.child = namespace.start([process.execPath, compiled(module), ...words], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     this.lines = createInterface({ input: this.child.stdout! });
   }
 
-  /** @throws Error when the kernel refused a request */
-  async run(what: LoadCommand['what'], count: number, perSecond = 0): Promise<LoadReport> {
-    const command: LoadCommand = { what, from: 0, count, perSecond };
+  ask(command: Command): Promise<Report> {
     const answer = this.nextLine();
     this.child.stdin!.write(`${JSON.stringify(command)}\n`);
-    const report = JSON.parse(await answer) as LoadReport;
-    if (report.failed > 0) throw new Error(`the kernel refused ${report.failed} of ${count} requests to ${what} flows`);
-    return report;
+    return answer.then((line) => JSON.parse(line) as Report);
   }
 
   close(): void {
@@ -46,8 +28,51 @@ export class LoadGenerator {
 
   private nextLine(): Promise<string> {
     return new Promise((resolve, reject) => {
-      this.child.once('exit', (status) => reject(new Error(`the load generator ended, status ${status}`)));
-      this.lines.once('line', resolve);
+      const ended = (status: number | null): void => reject(new Error(`a helper process ended, status ${status}`));
+      this.child.once('exit', ended);
+      this.lines.once('line', (line) => {
+        this.child.off('exit', ended);
+        resolve(line);
+      });
     });
+  }
+}
+
+/** What is to happen to flows number `from` to `from + count - 1` of a kernel table. */
+export interface LoadCommand {
+  /** `churn`: each is created, and destroyed some time later: two events. */
+  readonly what: 'create' | 'update' | 'destroy' | 'churn';
+  readonly from: number;
+  readonly count: number;
+  /** Requests per second; 0: as fast as the kernel takes them. */
+  readonly perSecond: number;
+}
+
+export interface LoadReport {
+  readonly milliseconds: number;
+  /** Requests that the kernel refused. */
+  readonly failed: number;
+  /** Of churn: when each flow was created and destroyed, in milliseconds since 1970. */
+  readonly createdAt: readonly number[];
+  readonly destroyedAt: readonly number[];
+}
+
+/** A process in a namespace that creates, updates and destroys flows there by batched ctnetlink requests. */
+export class LoadGenerator {
+  private readonly process: LineProcess<LoadCommand, LoadReport>;
+
+  constructor(namespace: Namespace) {
+    this.process = new LineProcess(namespace, 'bench/end-to-end/load-process');
+  }
+
+  /** @throws Error when the kernel refused a request */
+  async run(what: LoadCommand['what'], count: number, perSecond = 0): Promise<LoadReport> {
+    const report = await this.process.ask({ what, from: 0, count, perSecond });
+    if (report.failed > 0) throw new Error(`the kernel refused ${report.failed} of ${count} requests to ${what} flows`);
+    return report;
+  }
+
+  close(): void {
+    this.process.close();
   }
 }

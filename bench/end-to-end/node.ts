@@ -1,9 +1,11 @@
 import { type Daemon, START_MS } from '../../test/lab/daemon.js';
 import type { Firewall } from '../../test/lab/firewall-pair.js';
 import type { Implementation } from '../../test/lab/implementation.js';
+import { statistic } from '../../test/lab/statistics.js';
 import { eventually } from '../../test/lab/waiting.js';
 import { CpuMeter, type CpuTime } from './cpu.js';
 import { LoadGenerator } from './load.js';
+import { type Sampled, Sampler } from './sampler.js';
 
 /** Longest wait for any reply of a daemon: the original's commit of a million flows takes half a minute. */
 const REPLY_MS = 300_000;
@@ -12,6 +14,7 @@ const REPLY_MS = 300_000;
 export class BenchNode {
   readonly load: LoadGenerator;
   private currentMeter: CpuMeter | null = null;
+  private sampler: Sampler | null = null;
 
   constructor(readonly firewall: Firewall) {
     this.load = new LoadGenerator(firewall.namespace);
@@ -26,12 +29,16 @@ export class BenchNode {
     return this.currentMeter;
   }
 
-  /** Starts the daemon. @returns milliseconds until it answered a request */
-  async start(implementation: Implementation, flows: number): Promise<number> {
+  /**
+   * Starts the daemon.
+   * @param buffers how large the buffers of its sockets are: for work without loss, or as in the original's example
+   * @returns milliseconds until it answered a request
+   */
+  async start(implementation: Implementation, flows: number, buffers: 'ample' | 'usual' = 'ample'): Promise<number> {
     this.firewall.prepareDaemon(implementation, {
       mode: 'FTFW',
-      link: this.firewall.link('UDP', 'v4', LINK_CLAUSES),
-      generalClauses: generalClauses(flows),
+      link: this.firewall.link('UDP', 'v4', buffers === 'ample' ? LINK_CLAUSES : []),
+      generalClauses: buffers === 'ample' ? generalClauses(flows) : USUAL_CLAUSES,
       hashSize: 65_536,
       hashLimit: Math.max(262_144, 2 * flows),
     });
@@ -53,6 +60,7 @@ export class BenchNode {
   }
 
   async stop(): Promise<void> {
+    this.closeSampler();
     await this.daemon.stop();
     await this.currentMeter?.close();
     this.currentMeter = null;
@@ -73,20 +81,51 @@ export class BenchNode {
     return this.meter.read();
   }
 
+  /** How long `-s` takes while something else is done. */
+  during(work: () => Promise<unknown>): Promise<Sampled> {
+    this.sampler ??= new Sampler(this.firewall.namespace, this.daemon.paths.socket);
+    return this.sampler.during(work);
+  }
+
+  /** Bytes and packets sent to the peers so far. */
+  async sent(): Promise<{ bytes: number; packets: number }> {
+    const text = await this.reply(STATS);
+    return {
+      bytes: statistic(text, 'UDP traffic', 'Bytes sent'),
+      packets: statistic(text, 'UDP traffic', 'Pckts sent'),
+    };
+  }
+
+  /** The event loop's longest turn since this was asked before, in milliseconds; null: the original has no such loop. */
+  async longestTurn(): Promise<number | null> {
+    if (this.daemon.implementation.name !== 'ours') return null;
+    const line = /^event loop turn:.* ([\d.]+)$/m.exec(await this.reply(LATENCY));
+    return Number(line?.[1]);
+  }
+
   /** Ends what still runs. */
   async close(): Promise<void> {
     this.load.close();
+    this.closeSampler();
     if (this.currentMeter === null) return;
     await this.daemon.kill();
     await this.currentMeter.close();
     this.currentMeter = null;
   }
+
+  private closeSampler(): void {
+    this.sampler?.close();
+    this.sampler = null;
+  }
 }
 
-/** Request codes (spec/control.md). */
+/** Request codes (spec/control.md; LATENCY is ours). */
 export const STATS = 21;
 export const COMMIT = 46;
+export const FLUSH = 45;
 export const BULK = 22;
+export const REQUEST_BULK = 23;
+export const LATENCY = 256;
 export const RESYNC = 44;
 export const DUMP_INTERNAL = 16;
 export const DUMP_INTERNAL_XML = 24;
@@ -95,6 +134,9 @@ export const DUMP_EXTERNAL_XML = 25;
 
 /** So that no datagram of a burst is lost: what is measured is work, not recovery. Clauses further down win. */
 const LINK_CLAUSES = ['SndSocketBuffer 67108864', 'RcvSocketBuffer 134217728'];
+
+/** A netlink buffer of 2 MiB that does not grow; lost events are made up for five seconds later. */
+const USUAL_CLAUSES = ['NetlinkBufferSize 2097152', 'NetlinkBufferSizeMaxGrowth 2097152', 'NetlinkOverrunResync 5'];
 
 /** Some 1,300 bytes of the kernel's memory per event that waits; a whole burst may wait. */
 function generalClauses(flows: number): string[] {

@@ -1,4 +1,4 @@
-import { MEASURES, type Measure, type MeasureKey, type Sample } from './measures.js';
+import { type Floors, MEASURE_KEYS, MEASURES, type Measure, type MeasureKey, type Sample } from './measures.js';
 
 /** Medians of one measure, of both implementations. */
 export interface Row {
@@ -12,25 +12,28 @@ export interface Row {
   readonly ratio: number | null;
   /** Ratio of the least values: what else runs on the machine only ever adds. */
   readonly bestRatio: number | null;
+  readonly floor: number | null;
+  readonly of: Measure['of'];
   readonly must: number | null;
-  readonly aim: number;
-  /** 'met' when the ratio is at most `must`. */
-  readonly verdict: 'aim met' | 'met' | 'NOT MET' | '';
+  readonly aim: number | null;
+  readonly verdict: Verdict;
 }
+
+export type Verdict = 'aim' | 'must' | 'NOT MET' | '';
 
 export interface Samples {
   readonly ours: readonly Sample[];
   readonly original: readonly Sample[];
 }
 
-function median(values: readonly number[]): number | null {
+export function median(values: readonly number[]): number | null {
   if (values.length === 0) return null;
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-function medianOf(samples: readonly Sample[], key: MeasureKey, part: 'value' | 'user'): number | null {
+export function medianOf(samples: readonly Sample[], key: MeasureKey, part: 'value' | 'user' = 'value'): number | null {
   return median(samples.map((sample) => sample[key]?.[part]).filter((value) => value !== undefined));
 }
 
@@ -39,45 +42,59 @@ function bestRatioOf(samples: Samples, key: MeasureKey): number | null {
   const least = (of: readonly Sample[]): number =>
     Math.min(...of.map((sample) => sample[key]?.value ?? Number.POSITIVE_INFINITY));
   const ratio = least(samples.ours) / least(samples.original);
-  return Number.isFinite(ratio) ? ratio : null;
+  return ratio > 0 && Number.isFinite(ratio) ? ratio : null;
 }
 
-function verdictOf(ratio: number | null, { must, aim }: Measure): Row['verdict'] {
-  if (ratio === null || must === Number.POSITIVE_INFINITY) return '';
-  if (ratio > must) return 'NOT MET';
-  return ratio <= aim ? 'aim met' : 'met';
+/** Limits are inclusive. */
+export function verdictOf(limited: number | null, must: number | null, aim: number | null): Verdict {
+  if (limited === null || must === null) return '';
+  if (limited > must) return 'NOT MET';
+  return aim !== null && limited <= aim ? 'aim' : 'must';
 }
 
-export function rowsOf(samples: Samples): Row[] {
-  const rows: Row[] = [];
-  for (const key of Object.keys(MEASURES) as MeasureKey[]) {
-    const measure: Measure = MEASURES[key];
-    const original = medianOf(samples.original, key, 'value');
-    const ours = medianOf(samples.ours, key, 'value');
-    if (original === null && ours === null) continue;
-    const ratio = original === null || ours === null ? null : ours / original;
-    rows.push({
-      key,
-      name: measure.name,
-      unit: measure.unit,
-      original,
-      ours,
-      originalUser: medianOf(samples.original, key, 'user'),
-      oursUser: medianOf(samples.ours, key, 'user'),
-      ratio,
-      bestRatio: bestRatioOf(samples, key),
-      must: measure.must === Number.POSITIVE_INFINITY ? null : measure.must,
-      aim: measure.aim,
-      verdict: verdictOf(ratio, measure),
-    });
-  }
-  return rows;
+export function rowsOf(samples: Samples, floors: Floors = {}): Row[] {
+  return MEASURE_KEYS.map((key) => rowOf(key, samples, floors)).filter(
+    ({ original, ours }) => original !== null || ours !== null,
+  );
 }
 
-function shown(value: number | null, user: number | null): string {
+function rowOf(key: MeasureKey, samples: Samples, floors: Floors): Row {
+  const { name, unit, of, must, aim }: Measure = MEASURES[key];
+  const original = medianOf(samples.original, key);
+  const ours = medianOf(samples.ours, key);
+  const ratio = original === null || ours === null || original === 0 ? null : ours / original;
+  return {
+    key,
+    name,
+    unit,
+    original,
+    ours,
+    originalUser: medianOf(samples.original, key, 'user'),
+    oursUser: medianOf(samples.ours, key, 'user'),
+    ratio,
+    bestRatio: bestRatioOf(samples, key),
+    floor: floors[key] ?? null,
+    of,
+    must,
+    aim,
+    verdict: verdictOf(of === 'ours' ? ours : ratio, must, aim),
+  };
+}
+
+export function shown(value: number | null, user: number | null = null): string {
   if (value === null) return '-';
+  if (value === Number.POSITIVE_INFINITY) return 'never';
   const digits = value < 100 ? 2 : 0;
   return user === null ? value.toFixed(digits) : `${value.toFixed(digits)} (${user.toFixed(digits)})`;
+}
+
+function limit(value: number | null, { of, unit }: Row): string {
+  if (value === null) return '-';
+  return of === 'ours' ? `${value} ${unit}` : value.toFixed(2);
+}
+
+function shownRatio(value: number | null): string {
+  return value === null || !Number.isFinite(value) ? '-' : value.toFixed(2);
 }
 
 /** The rows as a Markdown table. CPU times show their user part in brackets. */
@@ -87,12 +104,18 @@ export function tableOf(rows: readonly Row[]): string {
     row.unit,
     shown(row.original, row.originalUser),
     shown(row.ours, row.oursUser),
-    row.ratio === null ? '-' : row.ratio.toFixed(2),
-    row.bestRatio === null ? '-' : row.bestRatio.toFixed(2),
-    row.must === null ? '-' : row.must.toFixed(2),
+    shownRatio(row.ratio),
+    shownRatio(row.bestRatio),
+    shown(row.floor),
+    limit(row.must, row),
+    limit(row.aim, row),
     row.verdict,
   ]);
-  const head = ['scenario', 'unit', 'original', 'ours', 'ratio', 'of best', 'limit', 'verdict'];
+  const head = ['scenario', 'unit', 'original', 'ours', 'ratio', 'of best', 'floor', 'must', 'aim', 'verdict'];
+  return markdown(head, cells);
+}
+
+export function markdown(head: readonly string[], cells: readonly (readonly string[])[]): string {
   const widths = head.map((title, column) => Math.max(title.length, ...cells.map((line) => line[column]!.length)));
   const line = (words: readonly string[]) => `| ${words.map((word, i) => word.padEnd(widths[i]!)).join(' | ')} |`;
   const rule = `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`;

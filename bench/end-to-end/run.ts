@@ -1,58 +1,118 @@
-import { writeFileSync } from 'node:fs';
-import { cpus, loadavg } from 'node:os';
+import { cpus, release } from 'node:os';
 import { type Implementation, original, ours } from '../../test/lab/implementation.js';
 import { sweep } from '../../test/lab/namespace.js';
+import { burstSession } from './burst.js';
 import { sweepGroups } from './cpu.js';
-import type { Sample } from './measures.js';
-import { rowsOf, tableOf } from './report.js';
-import { receiverSession, type SessionContext, senderSession } from './session.js';
+import { floorsOf, type KernelCosts, measureKernel } from './floors.js';
+import { withRoomFor } from './host-limits.js';
+import type { Floors, Sample } from './measures.js';
+import { ratesSession } from './rates.js';
+import { receiverSession } from './receiver.js';
+import { type Row, rowsOf, type Samples } from './report.js';
+import { type ScaleRow, scaleRowsOf } from './scale.js';
+import { senderSession } from './sender.js';
+import type { SessionContext } from './session.js';
+import { takeoverSession } from './takeover.js';
 
 const SESSIONS: Readonly<Record<string, (context: SessionContext) => Promise<Sample>>> = {
   sender: senderSession,
   receiver: receiverSession,
+  rates: ratesSession,
+  takeover: takeoverSession,
+  burst: burstSession,
 };
 
 export const SESSION_NAMES: readonly string[] = Object.keys(SESSIONS);
+/** The sessions whose cost per flow is compared at different sizes. */
+const SCALED = ['sender', 'receiver'];
+/** A burst is three times the flows. */
+const MOST_PER_FLOW = 3;
 
 export interface BenchOptions {
   readonly sessions: readonly string[];
+  /** Whether the kernel's own costs are measured. */
+  readonly floors: boolean;
   readonly only: 'ours' | 'original' | 'both';
   readonly flows: number;
   readonly rounds: number;
-  /** File for the results in JSON, '' for none. */
-  readonly json: string;
+  /** Sizes at which the cost per flow is compared, one round each; none: not compared. */
+  readonly scale: readonly number[];
+}
+
+export interface Machine {
+  readonly processor: string;
+  readonly processors: number;
+  readonly kernel: string;
+  readonly node: string;
+  readonly date: string;
+}
+
+/** All that one run found out. */
+export interface Results {
+  readonly options: BenchOptions;
+  readonly machine: Machine;
+  readonly kernelCosts: KernelCosts | null;
+  readonly rows: readonly Row[];
+  readonly scale: readonly ScaleRow[];
+  readonly samples: Samples;
+}
+
+/** Ours and the original in turn, so that what else the machine does hits both. */
+export async function runEndToEnd(options: BenchOptions): Promise<Results> {
+  sweep();
+  sweepGroups();
+  const most = Math.max(options.flows * MOST_PER_FLOW, ...options.scale);
+  return withRoomFor(most, async () => {
+    const kernelCosts = options.floors ? measureKernel(options.flows) : null;
+    const floors: Floors = kernelCosts === null ? {} : floorsOf(kernelCosts, options.flows);
+    const samples: Record<Implementation['name'], Sample[]> = { ours: [], original: [] };
+    for (let round = 1; round <= options.rounds && options.sessions.length > 0; round++) {
+      for (const implementation of implementations(options.only)) {
+        const name = `round ${round}`;
+        samples[implementation.name].push(await runSessions(options.sessions, implementation, options.flows, name));
+      }
+    }
+    const scale = await runScale(options);
+    return { options, machine: machine(), kernelCosts, rows: rowsOf(samples, floors), scale, samples };
+  });
 }
 
 function implementations(only: BenchOptions['only']): Implementation[] {
   return [original, ours].filter(({ name }) => only === 'both' || name === only);
 }
 
-/** Ours and the original in turn, so that what else the machine does hits both. */
-export async function runEndToEnd(options: BenchOptions): Promise<void> {
-  sweep();
-  sweepGroups();
-  const samples: Record<Implementation['name'], Sample[]> = { ours: [], original: [] };
-  for (let round = 1; round <= options.rounds; round++) {
-    for (const implementation of implementations(options.only)) {
-      samples[implementation.name].push(await oneRound(options, implementation, round));
-    }
-  }
-  const rows = rowsOf(samples);
-  console.log(`\n${options.flows} flows, ${options.rounds} rounds, medians; CPU times: total (user)`);
-  console.log(tableOf(rows));
-  if (options.json === '') return;
-  const host = { cpu: cpus()[0]?.model ?? '', cpus: cpus().length, load: loadavg() };
-  writeFileSync(options.json, `${JSON.stringify({ ...options, host, rows, samples }, null, 2)}\n`);
-}
-
-async function oneRound(options: BenchOptions, tested: Implementation, round: number): Promise<Sample> {
+async function runSessions(
+  names: readonly string[],
+  tested: Implementation,
+  flows: number,
+  title: string,
+): Promise<Sample> {
   const sample: Sample = {};
-  for (const name of options.sessions) {
-    const part = await SESSIONS[name]!({ flows: options.flows, tested });
-    console.log(`round ${round}, ${tested.name}, ${name}: ${summary(part)}`);
+  for (const name of names) {
+    const begin = performance.now();
+    const part = await SESSIONS[name]!({ flows, tested });
+    const seconds = ((performance.now() - begin) / 1000).toFixed(0);
+    console.error(`${title}, ${tested.name}, ${name}, ${flows} flows, ${seconds} s: ${summary(part)}`);
     Object.assign(sample, part);
   }
   return sample;
+}
+
+/** Ours alone at each size: how the cost of a flow grows is a matter of one implementation. */
+async function runScale(options: BenchOptions): Promise<ScaleRow[]> {
+  const bySize = new Map<number, Sample>();
+  for (const flows of options.scale) bySize.set(flows, await runSessions(SCALED, ours, flows, 'scale'));
+  return scaleRowsOf(bySize);
+}
+
+function machine(): Machine {
+  return {
+    processor: cpus()[0]?.model.trim() ?? '',
+    processors: cpus().length,
+    kernel: release().split('-')[0]!,
+    node: process.version.slice(1),
+    date: new Date().toISOString().slice(0, 10),
+  };
 }
 
 function summary(sample: Sample): string {

@@ -1,0 +1,55 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { chartsOf } from './charts.js';
+import type { KernelCosts } from './floors.js';
+import { markdown, tableOf } from './report.js';
+import type { Results } from './run.js';
+import { scaleTableOf } from './scale.js';
+
+const BEGIN = '<!-- what follows is written by: npm run bench -- report -->';
+const END = '<!-- end of what is written by the benchmark -->';
+
+const FLOOR_NAMES: Readonly<Record<keyof KernelCosts, string>> = {
+  insert: 'insert a flow, nobody listening',
+  exists: 'try to insert one that is there',
+  remove: 'delete a flow',
+  dump: 'dump a flow',
+  event: 'receive an event',
+  send: "send a flow's share of a packet",
+  receive: "receive a flow's share of a packet",
+};
+
+/** Writes tables and charts between the marks of the document, the charts beside it. */
+export function writeDocument(path: string, results: Results): void {
+  const text = existsSync(path) ? readFileSync(path, 'utf8') : `${BEGIN}\n${END}\n`;
+  const begin = text.indexOf(BEGIN);
+  const end = text.indexOf(END);
+  if (begin < 0 || end < begin) throw new Error(`${path} lacks the marks between which the results go`);
+  const charts = chartsOf(results);
+  for (const { file, svg } of charts) writeFileSync(join(dirname(path), file), svg);
+  const images = charts.map(({ file, title }) => `![${title}](${file})`).join('\n\n');
+  const body = [BEGIN, '', textOf(results), '', images, '', ''].join('\n');
+  writeFileSync(path, text.slice(0, begin) + body + text.slice(end));
+}
+
+/** What the terminal shows, and the document. */
+export function textOf({ options, machine, kernelCosts, rows, scale }: Results): string {
+  const flows = options.flows.toLocaleString('en');
+  const parts = [
+    `${machine.processors} processors (${machine.processor}), Linux ${machine.kernel}, node ${machine.node}, ${machine.date}; ` +
+      `${flows} flows, medians of ${options.rounds} ${options.rounds === 1 ? 'round' : 'rounds'}. ` +
+      'CPU times: total (user).',
+    tableOf(rows),
+  ];
+  if (kernelCosts !== null) parts.push('The kernel alone, CPU per flow:', floorTable(kernelCosts));
+  if (scale.length > 0) parts.push('Ours at several sizes, one round each:', scaleTableOf(scale));
+  return parts.join('\n\n');
+}
+
+function floorTable(costs: KernelCosts): string {
+  const keys = Object.keys(FLOOR_NAMES) as (keyof KernelCosts)[];
+  return markdown(
+    ['work', 'µs/flow'],
+    keys.map((key) => [FLOOR_NAMES[key], costs[key].toFixed(2)]),
+  );
+}

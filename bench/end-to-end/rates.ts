@@ -1,0 +1,65 @@
+import { join } from 'node:path';
+import { SYNC_DEVICE } from '../../test/lab/firewall-pair.js';
+import { type Implementation, original } from '../../test/lab/implementation.js';
+import { Capture, type WireTimes } from './capture.js';
+import type { LoadReport } from './load.js';
+import type { MeasureKey, Sample } from './measures.js';
+import { Session, type SessionContext } from './session.js';
+
+/** Events per second, half of them of new flows and half of flows that end, and where the numbers go. */
+const RATES: readonly { events: number; median: MeasureKey; tail: MeasureKey; cpu: MeasureKey }[] = [
+  { events: 5000, median: 'latencySlowMedian', tail: 'latencySlowTail', cpu: 'cpuSlow' },
+  { events: 20_000, median: 'latencyFastMedian', tail: 'latencyFastTail', cpu: 'cpuFast' },
+];
+/** Seconds of each. */
+const SECONDS = 3;
+/** Of the packets of a burst so large that this many flows are in no packet, something else is wrong. */
+const MOST_MISSING = 0.01;
+
+/** A steady load: how long an event takes to the wire, and what that costs. */
+export function ratesSession({ flows, tested }: SessionContext): Promise<Sample> {
+  return Session.run(flows, (session) => measureRates(session, tested));
+}
+
+async function measureRates(session: Session, tested: Implementation): Promise<void> {
+  const { a, b, flows } = session;
+  await b.start(original, flows);
+  await a.start(tested, flows);
+  await session.greet();
+  // Code that runs for the first time is not what is measured.
+  await a.load.run('create', Math.min(flows, 20_000));
+  await a.load.run('destroy', Math.min(flows, 20_000));
+  await session.quiet();
+  for (const rate of RATES) {
+    const count = Math.min(flows, (rate.events * SECONDS) / 2);
+    const capture = new Capture(a.firewall.namespace, SYNC_DEVICE, join(a.daemon.directory, 'capture'));
+    await capture.started();
+    const before = a.cpu();
+    const report = await a.load.run('churn', count, rate.events);
+    const used = a.meter.since(before);
+    await session.quiet();
+    const latencies = latenciesOf(report, await capture.stop());
+    session.record(rate.median, latencies[Math.floor(latencies.length * 0.5)]!);
+    session.record(rate.tail, latencies[Math.floor(latencies.length * 0.99)]!);
+    session.record(rate.cpu, used.total / 1e4 / report.milliseconds);
+  }
+}
+
+/** Milliseconds from the request that made an event to the packet that tells of it, sorted. */
+function latenciesOf({ createdAt, destroyedAt }: LoadReport, wire: WireTimes): number[] {
+  const latencies: number[] = [];
+  for (const [asked, seen] of [
+    [createdAt, wire.created],
+    [destroyedAt, wire.destroyed],
+  ] as const) {
+    asked.forEach((from, n) => {
+      const to = seen.get(n);
+      if (to !== undefined) latencies.push(to - from);
+    });
+  }
+  const events = createdAt.length + destroyedAt.length;
+  if (latencies.length < events * (1 - MOST_MISSING)) {
+    throw new Error(`of ${events} events only ${latencies.length} were seen on the wire`);
+  }
+  return latencies.sort((a, b) => a - b);
+}

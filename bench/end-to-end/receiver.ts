@@ -1,0 +1,65 @@
+import { type Implementation, original } from '../../test/lab/implementation.js';
+import type { Sample } from './measures.js';
+import { BULK, COMMIT, DUMP_EXTERNAL, DUMP_EXTERNAL_XML, REQUEST_BULK } from './node.js';
+import { Session, type SessionContext } from './session.js';
+import { takeOver } from './takeover.js';
+
+/** The original sends, the implementation under test receives and takes over. */
+export function receiverSession({ flows, tested }: SessionContext): Promise<Sample> {
+  return Session.run(flows, (session) => measureReceiver(session, tested));
+}
+
+async function measureReceiver(session: Session, tested: Implementation): Promise<void> {
+  const { a, b, flows } = session;
+  await b.start(tested, flows);
+  await a.start(original, flows);
+  await session.greet();
+  const before = b.daemon.residentBytes();
+  await session.measureTurns('stallReceive', b, () =>
+    session.measureCpu('receiverNew', b, () => a.load.run('create', flows)),
+  );
+  session.recordMemory('receiverMemory', b, before);
+  await session.mustHold(b, 'external', flows);
+  await measureDumps(session);
+  await measureCommits(session);
+  await session.measureTurns('stallReceive', b, async () => {
+    await session.measureCpu('receiverBulk', b, () => a.time(BULK));
+    await session.measureCpu('receiverRequested', b, () => b.time(REQUEST_BULK));
+    await session.measureCpu('receiverUpdate', b, () => a.load.run('update', flows));
+    await session.measureCpu('receiverDestroy', b, () => a.load.run('destroy', flows));
+    await session.mustHold(b, 'external', 0);
+    await session.measureCpu('receiverNewWarm', b, () => a.load.run('create', flows));
+  });
+  await session.mustHold(b, 'external', flows);
+  session.record('failover', takeOver(b.firewall, 'its own'));
+  await session.quiet();
+}
+
+async function measureDumps(session: Session): Promise<void> {
+  const { b } = session;
+  await session.measureTurns('stallDump', b, async () => {
+    await session.median('dumpExternal', () => b.time(DUMP_EXTERNAL));
+    await session.median('dumpExternalXml', () => b.time(DUMP_EXTERNAL_XML));
+  });
+  await session.sampleDuring({ longest: 'duringDump', median: 'duringDumpMedian' }, b, () => b.time(DUMP_EXTERNAL_XML));
+}
+
+async function measureCommits(session: Session): Promise<void> {
+  const { b, flows } = session;
+  for (const [wall, cpu] of [
+    ['commitEmpty', 'commitEmptyCpu'],
+    ['commitPresent', 'commitPresentCpu'],
+  ] as const) {
+    await session.measureTurns('stallCommit', b, () =>
+      session.measureCpu(cpu, b, async () => session.record(wall, await b.time(COMMIT))),
+    );
+    const held = b.firewall.kernelCount();
+    if (held < flows) throw new Error(`${b.daemon.implementation.name}: ${held} of ${flows} flows were committed`);
+  }
+  b.firewall.flushKernelTable();
+  await session.quiet();
+  await session.sampleDuring({ longest: 'duringCommit', median: 'duringCommitMedian' }, b, () => b.time(COMMIT));
+  await session.quiet();
+  b.firewall.flushKernelTable();
+  await session.quiet();
+}
