@@ -1,4 +1,4 @@
-import { type Implementation, original, ours } from '../../test/lab/implementation.js';
+import { type Implementation, installed, original } from '../../test/lab/implementation.js';
 import { activeConnections } from '../../test/lab/statistics.js';
 import { sleep } from '../../test/lab/waiting.js';
 import type { MeasureKey, Sample } from './measures.js';
@@ -6,7 +6,7 @@ import { STATS } from './node.js';
 import { Session, type SessionContext } from './session.js';
 
 /** A burst is so many times the flows of the other scenarios. */
-const FACTOR = 3;
+export const BURST_FACTOR = 3;
 /** So long convergence is waited for. */
 const PATIENCE_MS = 30_000;
 const LOOK_MS = 50;
@@ -16,8 +16,9 @@ const LOOK_MS = 50;
  * same kind and, with ours, once with the original as peer.
  */
 export async function burstSession({ flows, tested }: SessionContext): Promise<Sample> {
-  const sample = await measureBurst(flows * FACTOR, tested, tested, 'burstSelf');
-  if (tested === ours) Object.assign(sample, await measureBurst(flows * FACTOR, tested, original, 'burstMixed'));
+  const sample = await measureBurst(flows * BURST_FACTOR, tested, tested, 'burstSelf');
+  if (tested === installed)
+    Object.assign(sample, await measureBurst(flows * BURST_FACTOR, tested, original, 'burstMixed'));
   return sample;
 }
 

@@ -37,6 +37,16 @@ export function medianOf(samples: readonly Sample[], key: MeasureKey, part: 'val
   return median(samples.map((sample) => sample[key]?.[part]).filter((value) => value !== undefined));
 }
 
+/** One sample that stands for many. */
+export function mediansOf(samples: readonly Sample[]): Sample {
+  const medians: Sample = {};
+  for (const key of MEASURE_KEYS) {
+    const value = medianOf(samples, key);
+    if (value !== null) medians[key] = { value };
+  }
+  return medians;
+}
+
 /** Ours to the original's, of the least value each. */
 function bestRatioOf(samples: Samples, key: MeasureKey): number | null {
   const least = (of: readonly Sample[]): number =>

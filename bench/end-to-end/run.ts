@@ -1,14 +1,14 @@
 import { cpus, release } from 'node:os';
-import { type Implementation, original, ours } from '../../test/lab/implementation.js';
+import { type Implementation, installed, original } from '../../test/lab/implementation.js';
 import { sweep } from '../../test/lab/namespace.js';
-import { burstSession } from './burst.js';
+import { BURST_FACTOR, burstSession } from './burst.js';
 import { sweepGroups } from './cpu.js';
 import { floorsOf, type KernelCosts, measureKernel } from './floors.js';
 import { withRoomFor } from './host-limits.js';
 import type { Floors, Sample } from './measures.js';
 import { ratesSession } from './rates.js';
 import { receiverSession } from './receiver.js';
-import { type Row, rowsOf, type Samples } from './report.js';
+import { mediansOf, type Row, rowsOf, type Samples } from './report.js';
 import { type ScaleRow, scaleRowsOf } from './scale.js';
 import { senderSession } from './sender.js';
 import type { SessionContext } from './session.js';
@@ -25,8 +25,6 @@ const SESSIONS: Readonly<Record<string, (context: SessionContext) => Promise<Sam
 export const SESSION_NAMES: readonly string[] = Object.keys(SESSIONS);
 /** The sessions whose cost per flow is compared at different sizes. */
 const SCALED = ['sender', 'receiver'];
-/** A burst is three times the flows. */
-const MOST_PER_FLOW = 3;
 
 export interface BenchOptions {
   readonly sessions: readonly string[];
@@ -61,7 +59,8 @@ export interface Results {
 export async function runEndToEnd(options: BenchOptions): Promise<Results> {
   sweep();
   sweepGroups();
-  const most = Math.max(options.flows * MOST_PER_FLOW, ...options.scale);
+  const bursts = options.sessions.includes('burst');
+  const most = Math.max(bursts ? options.flows * BURST_FACTOR : options.flows, ...options.scale);
   return withRoomFor(most, async () => {
     const kernelCosts = options.floors ? measureKernel(options.flows) : null;
     const floors: Floors = kernelCosts === null ? {} : floorsOf(kernelCosts, options.flows);
@@ -72,13 +71,13 @@ export async function runEndToEnd(options: BenchOptions): Promise<Results> {
         samples[implementation.name].push(await runSessions(options.sessions, implementation, options.flows, name));
       }
     }
-    const scale = await runScale(options);
+    const scale = await runScale(options, samples.ours);
     return { options, machine: machine(), kernelCosts, rows: rowsOf(samples, floors), scale, samples };
   });
 }
 
 function implementations(only: BenchOptions['only']): Implementation[] {
-  return [original, ours].filter(({ name }) => only === 'both' || name === only);
+  return [original, installed].filter(({ name }) => only === 'both' || name === only);
 }
 
 async function runSessions(
@@ -98,10 +97,17 @@ async function runSessions(
   return sample;
 }
 
-/** Ours alone at each size: how the cost of a flow grows is a matter of one implementation. */
-async function runScale(options: BenchOptions): Promise<ScaleRow[]> {
+/**
+ * Ours alone at each size: how the cost of a flow grows is a matter of one implementation. A size that was measured
+ * already is not measured again.
+ */
+async function runScale({ scale, flows, sessions }: BenchOptions, rounds: readonly Sample[]): Promise<ScaleRow[]> {
+  const measured = rounds.length > 0 && SCALED.every((name) => sessions.includes(name));
   const bySize = new Map<number, Sample>();
-  for (const flows of options.scale) bySize.set(flows, await runSessions(SCALED, ours, flows, 'scale'));
+  for (const size of scale) {
+    const known = measured && size === flows;
+    bySize.set(size, known ? mediansOf(rounds) : await runSessions(SCALED, installed, size, 'scale'));
+  }
   return scaleRowsOf(bySize);
 }
 

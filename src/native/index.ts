@@ -238,7 +238,8 @@ export function enterNetworkNamespace(path: string): void {
 
 /**
  * From now on counts how long each turn of the event loop keeps everything else waiting: its time less the time it
- * waited for something to do. Costs two readings of the clock a turn, and wakes nobody.
+ * waited for something to do. Costs two readings of the clock a turn, and wakes nobody. With real-time priority the loop
+ * rests a millisecond now and then in work that lasts, before the kernel would make it stand still for 50 (loop.cc).
  * @param counts per bucket of base/histogram.ts
  * @param longest every element becomes the longest turn, in milliseconds, since it was last set to 0
  */

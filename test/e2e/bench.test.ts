@@ -1,0 +1,52 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { MEASURE_KEYS, MEASURES } from '../../bench/end-to-end/measures.js';
+import type { Results } from '../../bench/end-to-end/run.js';
+import { attemptInBackground } from '../lab/command.js';
+import { projectRoot } from '../lab/project.js';
+
+/** So few that numbers mean nothing: what is tested is that everything runs and every row is there. */
+const FLOWS = 500;
+
+let directory: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'bench-'));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+async function bench(...words: string[]): Promise<Results> {
+  const json = join(directory, 'results.json');
+  const options = ['--flows', String(FLOWS), '--rounds', '1', '--json', json];
+  const command = [process.execPath, join(projectRoot, 'bench', 'run.mjs'), ...words, ...options];
+  const { status, stderr } = await attemptInBackground(command, { timeoutMs: 170_000 });
+  expect(status, stderr).toBe(0);
+  return JSON.parse(readFileSync(json, 'utf8')) as Results;
+}
+
+it('the benchmark measures every row, and writes table and charts into the document', async () => {
+  const document = join(directory, 'performance.md');
+  const results = await bench('report', '--only', 'ours', '--sizes', String(FLOWS), '--document', document);
+  expect(results.rows.map(({ key }) => key)).toEqual(MEASURE_KEYS);
+  for (const { key, ours, floor } of results.rows) {
+    expect(ours, key).toBeGreaterThanOrEqual(0);
+    if (key === 'senderNew') expect(floor).toBeGreaterThan(0);
+  }
+  expect(results.scale.map(({ values }) => values.length)).toEqual(results.scale.map(() => 1));
+  const text = readFileSync(document, 'utf8');
+  for (const key of MEASURE_KEYS) expect(text).toContain(`| ${MEASURES[key].name} `);
+  const charts = readdirSync(directory).filter((name) => name.endsWith('.svg'));
+  expect(charts).toHaveLength(3);
+  for (const chart of charts) expect(text).toContain(`](${chart})`);
+});
+
+it('the original is measured by the same sessions', async () => {
+  const { rows } = await bench('sender', 'takeover', '--only', 'original');
+  const row = (key: string) => rows.find((candidate) => candidate.key === key);
+  for (const key of ['senderNew', 'dumpInternal', 'duringBulk', 'failoverScript']) {
+    expect(row(key)?.original, key).toBeGreaterThan(0);
+  }
+  expect(row('stallSend')).toBeUndefined();
+});
