@@ -1,4 +1,4 @@
-import { type Implementation, installed, original } from '../../test/lab/implementation.js';
+import { type Implementation, original, ours } from '../../test/lab/implementation.js';
 import { activeConnections } from '../../test/lab/statistics.js';
 import { sleep } from '../../test/lab/waiting.js';
 import type { MeasureKey, Sample } from './measures.js';
@@ -17,8 +17,7 @@ const LOOK_MS = 50;
  */
 export async function burstSession({ flows, tested }: SessionContext): Promise<Sample> {
   const sample = await measureBurst(flows * BURST_FACTOR, tested, tested, 'burstSelf');
-  if (tested === installed)
-    Object.assign(sample, await measureBurst(flows * BURST_FACTOR, tested, original, 'burstMixed'));
+  if (tested === ours) Object.assign(sample, await measureBurst(flows * BURST_FACTOR, tested, original, 'burstMixed'));
   return sample;
 }
 

@@ -1,5 +1,5 @@
 import { cpus, release } from 'node:os';
-import { type Implementation, installed, original } from '../../test/lab/implementation.js';
+import { type Implementation, original, ours } from '../../test/lab/implementation.js';
 import { sweep } from '../../test/lab/namespace.js';
 import { BURST_FACTOR, burstSession } from './burst.js';
 import { sweepGroups } from './cpu.js';
@@ -77,7 +77,7 @@ export async function runEndToEnd(options: BenchOptions): Promise<Results> {
 }
 
 function implementations(only: BenchOptions['only']): Implementation[] {
-  return [original, installed].filter(({ name }) => only === 'both' || name === only);
+  return [original, ours].filter(({ name }) => only === 'both' || name === only);
 }
 
 async function runSessions(
@@ -106,7 +106,7 @@ async function runScale({ scale, flows, sessions }: BenchOptions, rounds: readon
   const bySize = new Map<number, Sample>();
   for (const size of scale) {
     const known = measured && size === flows;
-    bySize.set(size, known ? mediansOf(rounds) : await runSessions(SCALED, installed, size, 'scale'));
+    bySize.set(size, known ? mediansOf(rounds) : await runSessions(SCALED, ours, size, 'scale'));
   }
   return scaleRowsOf(bySize);
 }
