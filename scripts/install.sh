@@ -99,15 +99,16 @@ manifest() {
     console.log(JSON.stringify({ name, version, description, license, type, engines, dependencies }, null, 2));'
 }
 
-# Copies one module without those nested in it, which are in the list themselves.
-copy_module() {
-  [ -d "$1" ] || fail "$1 is missing: npm ci"
-  # Types and source maps serve only development.
-  find "$1" -type f ! -path "$1/node_modules/*" ! -name '*.map' ! -name '*.ts' ! -name '*.cts' ! -name '*.mts' |
-    while IFS= read -r file; do
-      mkdir -p "$2/${file%/*}"
-      cp "$file" "$2/$file"
-    done
+# Copies the production modules, each without those nested in it, which are in the list themselves. Types and source maps
+# serve only development.
+copy_modules() {
+  production_modules >"$1.modules"
+  while IFS= read -r module; do
+    [ -d "$module" ] || fail "$module is missing: npm ci"
+    find "$module" -type f ! -path "$module/node_modules/*" \
+      ! -name '*.map' ! -name '*.ts' ! -name '*.cts' ! -name '*.mts'
+  done <"$1.modules" | tar -cf - -T - | tar -xf - -C "$1"
+  rm "$1.modules"
 }
 
 # Until a native launcher is built, a shell that turns into Node.js. The options are those of the program's first line.
@@ -130,7 +131,7 @@ install_program() {
   cp -R dist/grammar dist/src "$library.new/dist/"
   cp build/Release/conntrackd.node "$library.new/build/Release/"
   manifest >"$library.new/package.json"
-  production_modules | while IFS= read -r module; do copy_module "$module" "$library.new"; done
+  copy_modules "$library.new"
   find "$library.new" -name '*.map' -exec rm -f {} +
   find "$library.new" -type f -exec chmod 644 {} +
   find "$library.new" -type d -exec chmod 755 {} +

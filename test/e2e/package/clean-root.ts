@@ -1,18 +1,7 @@
 import { createHash } from 'node:crypto';
-import {
-  existsSync,
-  lstatSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from '../../lab/command.js';
-import { runTag } from '../../lab/run-tag.js';
+import { attemptInBackground, CommandError } from '../../lab/command.js';
 
 /** What is installed beside the essential packages and apt: the service manager, and what the tests look with. */
 const INCLUDED = ['systemd', 'systemd-sysv', 'logrotate', 'conntrack', 'iproute2'];
@@ -37,32 +26,24 @@ function sources(codename: string): string[] {
  * A root file system with nothing in it but Debian's essentials: no compiler, no npm, no Node.js. Debian's conntrackd
  * lies in apt's cache, not installed, so that nothing is downloaded later.
  */
-export function makeCleanRoot(): string {
-  const root = mkdtempSync(join(tmpdir(), `${runTag}-root-`));
+export async function makeCleanRoot(root: string): Promise<void> {
   const codename = release();
-  run(
-    [
-      'mmdebstrap',
-      '--quiet',
-      '--variant=apt',
-      '--skip=cleanup/apt',
-      `--include=${INCLUDED.join(',')}`,
-      // Nothing here has to outlive a power failure.
-      '--setup-hook=mkdir -p "$1/etc/dpkg/dpkg.cfg.d" && echo force-unsafe-io >"$1/etc/dpkg/dpkg.cfg.d/test"',
-      '--customize-hook=chroot "$1" apt-get install -qq -y --no-install-recommends --download-only conntrackd',
-      codename,
-      root,
-      ...sources(codename),
-    ],
-    { timeoutMs: 150_000 },
-  );
-  // No passwords, no terminals, nobody who answers.
+  const words = [
+    'mmdebstrap',
+    '--quiet',
+    '--variant=apt',
+    '--skip=cleanup/apt',
+    `--include=${INCLUDED.join(',')}`,
+    // Nothing here has to outlive a power failure.
+    '--setup-hook=mkdir -p "$1/etc/dpkg/dpkg.cfg.d" && echo force-unsafe-io >"$1/etc/dpkg/dpkg.cfg.d/test"',
+    '--customize-hook=chroot "$1" apt-get install -qq -y --no-install-recommends --download-only conntrackd',
+    codename,
+    root,
+    ...sources(codename),
+  ];
+  const made = await attemptInBackground(words, { timeoutMs: 150_000 });
+  if (made.status !== 0) throw new CommandError(words, made);
   writeFileSync(join(root, 'etc/hostname'), 'firewall\n');
-  return root;
-}
-
-export function removeRoot(root: string): void {
-  rmSync(root, { recursive: true, force: true });
 }
 
 /** What changes by itself while packages come and go: apt's and dpkg's own books, logs, caches, records of services. */
