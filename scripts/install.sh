@@ -84,12 +84,21 @@ put_once() {
   fi
 }
 
-# The dependencies of the program itself, as the lock file knows them; not those of its development.
-production_modules() {
+# The licences of the modules that are joined into the program (scripts/bundle.mjs): those of the lock file that do not
+# serve its development only.
+licences() {
+  # The dollar is JavaScript's.
+  # shellcheck disable=SC2016
   node -e '
+    const { existsSync, readdirSync, readFileSync } = require("node:fs");
     const { packages } = require("./package-lock.json");
-    for (const [path, { dev, devOptional }] of Object.entries(packages))
-      if (path.startsWith("node_modules/") && !dev && !devOptional) console.log(path);'
+    for (const [path, { version, dev, devOptional }] of Object.entries(packages)) {
+      if (!path.startsWith("node_modules/") || dev || devOptional || !existsSync(path)) continue;
+      const file = readdirSync(path).find((name) => /^licen[cs]e/i.test(name));
+      if (file === undefined) throw new Error(`${path} has no licence`);
+      console.log(`${"=".repeat(78)}\n${path.replace(/.*node_modules\//, "")} ${version}\n`);
+      console.log(readFileSync(`${path}/${file}`, "utf8"));
+    }'
 }
 
 # Of package.json what a running program needs.
@@ -99,44 +108,18 @@ manifest() {
     console.log(JSON.stringify({ name, version, description, license, type, engines, dependencies }, null, 2));'
 }
 
-# Copies the production modules, each without those nested in it, which are in the list themselves. Types and source maps
-# serve only development.
-copy_modules() {
-  production_modules >"$1.modules"
-  while IFS= read -r module; do
-    [ -d "$module" ] || fail "$module is missing: npm ci"
-    find "$module" -type f ! -path "$module/node_modules/*" \
-      ! -name '*.map' ! -name '*.ts' ! -name '*.cts' ! -name '*.mts'
-  done <"$1.modules" | tar -cf - -T - | tar -xf - -C "$1"
-  rm "$1.modules"
-}
-
-# Until a native launcher is built, a shell that turns into Node.js. The options are those of the program's first line.
-starter() {
-  options=$(sed -n '1s/^#!.* node //p' bin/conntrackd)
-  cat <<END
-#!/bin/sh
-library=\$(dirname "\$(readlink -f "\$0")")/../lib/conntrackd
-node=\$library/node
-[ -x "\$node" ] || node=node
-exec "\$node" $options "\$library/bin/conntrackd" "\$@"
-END
-}
-
 install_program() {
-  # All of it beside the old one, then both change places: modules are loaded as they are needed.
-  rm -rf "$library.new"
-  mkdir -p "$library.new/bin" "$library.new/dist" "$library.new/build/Release"
+  # All of it beside the old one, then both change places: parts are loaded as they are needed.
+  rm -rf "$library.new" "$library.old"
+  mkdir -p "$library.new/bin" "$library.new/dist/src" "$library.new/build/Release" "${program%/*}"
   cp bin/conntrackd "$library.new/bin/"
-  cp -R dist/grammar dist/src "$library.new/dist/"
+  cp -R dist/src/bundle "$library.new/dist/src/"
   cp build/Release/conntrackd.node "$library.new/build/Release/"
   manifest >"$library.new/package.json"
-  copy_modules "$library.new"
-  find "$library.new" -name '*.map' -exec rm -f {} +
+  licences >"$library.new/LICENSES"
   find "$library.new" -type f -exec chmod 644 {} +
   find "$library.new" -type d -exec chmod 755 {} +
   chmod 755 "$library.new/bin/conntrackd"
-  rm -rf "$library.old"
   if [ -d "$library" ]; then
     # A Node.js put beside the program stays with it.
     if [ -x "$library/node" ]; then cp -p "$library/node" "$library.new/node"; fi
@@ -145,15 +128,7 @@ install_program() {
   mv "$library.new" "$library"
   rm -rf "$library.old"
   say "installed   $library"
-
-  mkdir -p "${program%/*}"
-  if [ -x build/Release/conntrackd ]; then
-    put 755 build/Release/conntrackd "$program"
-  else
-    starter >"$program.new"
-    chmod 755 "$program.new"
-    mv -f "$program.new" "$program"
-  fi
+  put 755 build/Release/conntrackd "$program"
   say "installed   $program"
 }
 
@@ -188,9 +163,9 @@ install_unit() {
 
 install_all() {
   command -v node >/dev/null || fail "Node.js is missing; version 20 or later is needed"
-  if [ ! -d dist/src ] || [ ! -e build/Release/conntrackd.node ]; then
-    fail "not built yet: npm ci && npm run build"
-  fi
+  for built in dist/src/bundle build/Release/conntrackd build/Release/conntrackd.node; do
+    [ -e "$built" ] || fail "$built is missing: npm ci && npm run build"
+  done
   install_program
   install_pages
   install_documents

@@ -6,7 +6,7 @@
 #
 # --without-node      Node.js does not come with it; the package depends on nodejs (>= 20)
 # --output FOLDER     where to put it (default build)
-# --version VERSION   default: that of package.json
+# --version VERSION   of the package: 0.1.0-2, say (default: that of package.json)
 # --fast              not compressed: sooner made, three times as large
 #
 # The last line is the path of the package. The Node.js that comes with it is the one that runs this script.
@@ -125,7 +125,7 @@ rm "$tree/etc/conntrackd/conntrackd.conf" "$tree/etc/conntrackd/primary-backup.s
 # A name that Debian's package, which may have left its own file here, does not know.
 mv "$tree/etc/logrotate.d/conntrackd" "$tree/etc/logrotate.d/$name"
 if $with_node; then add_node; fi
-sed -i "s/\"version\": .*/\"version\": \"$version\",/" "$tree/usr/lib/conntrackd/package.json"
+strip --strip-unneeded "$tree/usr/sbin/conntrackd" "$tree/usr/lib/conntrackd/build/Release/conntrackd.node"
 
 mkdir "$tree/DEBIAN"
 for script in preinst postinst prerm postrm; do install -m 755 "packaging/debian/$script" "$tree/DEBIAN/"; done

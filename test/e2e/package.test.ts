@@ -280,7 +280,7 @@ describe('from then on', () => {
     const pid = machine.mainPid();
     machine.apt('install', packages.next);
     await serves();
-    expect(machine.run('conntrackd', '-v')).toContain(`v${NEXT_VERSION}`);
+    expect(machine.run('dpkg-query', '--show', 'conntrackd-ts').trim()).toBe(`conntrackd-ts\t${NEXT_VERSION}`);
     expect(machine.mainPid()).not.toBe(pid);
     expect(text(CONFIGURATION)).toBe(administratorsFile());
     expect(text(ROLE_SCRIPT)).toBe(OWN_SCRIPT);
