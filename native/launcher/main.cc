@@ -1,4 +1,6 @@
 // The command line of plain requests, and of `-d`: src/cli/arguments.ts has all of it.
+#include <fcntl.h>
+
 #include <cstring>
 
 #include "launcher.h"
@@ -64,7 +66,15 @@ bool Read(char** words, CommandLine* line) {
   return line->daemon ? line->count == 0 && line->socket == nullptr : line->count > 0;
 }
 
+// Nothing that is opened later may be taken for a standard stream that the caller closed.
+void FillStandardStreams() {
+  for (int fd = 0; fd <= 2; fd++) {
+    if (fcntl(fd, F_GETFD) < 0) open("/dev/null", O_RDWR);
+  }
+}
+
 int Run(char** words) {
+  FillStandardStreams();
   CommandLine line;
   Configuration configuration;
   if (!Read(words, &line)) RunNode(words);
