@@ -4,13 +4,15 @@ import {
   existsSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { attempt, type CommandResult } from '../lab/command.js';
 import { Daemon } from '../lab/daemon.js';
@@ -178,6 +180,30 @@ describe.each([
       expect(withConfig('-k').status).toBe(0);
       expect(daemon.log()).toMatch(LINE('notice', '-- starting in daemon mode --'));
       expect(daemon.log()).toMatch(LINE('notice', '---- shutdown received ----'));
+    });
+
+    it('keeps nothing open that its caller has open', async () => {
+      const line = `exec 9>${daemon.directory}/held && ${tested.program} -d -C ${daemon.paths.config}`;
+      expect(here.attempt(['sh', '-c', line]).status).toBe(0);
+      await daemon.found();
+      const descriptors = `/proc/${daemon.pid}/fd`;
+      for (const fd of [0, 1, 2]) expect(readlinkSync(join(descriptors, String(fd)))).toBe('/dev/null');
+      const open = readdirSync(descriptors).map((fd) => readlinkSync(join(descriptors, fd)));
+      expect(open.filter((path) => path.includes('held'))).toEqual([]);
+      expect(readlinkSync(`/proc/${daemon.pid}/cwd`)).toBe('/');
+    });
+
+    it('that is interrupted takes the daemon along', async () => {
+      const words = here.inside([tested.program, '-d', '-C', daemon.paths.config]);
+      const child = spawn(words[0]!, words.slice(1), { stdio: 'ignore' });
+      const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+      await eventually(() => daemon.processes().length > 0, { withinMs: 5000, everyMs: 1, what: 'a process' });
+      child.kill('SIGTERM');
+      // Too late is possible: the daemon serves already then.
+      const status = await ended;
+      if (status === 0) return;
+      await eventually(() => daemon.processes().length === 0, { withinMs: 5000, what: 'end of the daemon' });
+      expect(existsSync(daemon.paths.lock)).toBe(false);
     });
 
     it('that fails says why, with status 1, and leaves nothing behind', () => {
