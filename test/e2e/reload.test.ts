@@ -106,6 +106,9 @@ describe('SIGHUP in synchronisation mode', () => {
   });
 
   it('HashLimit: less refuses new flows, more takes them', async () => {
+    // Flows that ended count until the peer has acknowledged their end.
+    const held = () => Number(/active\/total entries:\s+\d+\/\s*(\d+)/.exec(a.daemon.request('-s', 'cache'))?.[1]);
+    await eventually(() => held() === 0, { withinMs: SOON_MS, what: 'an empty cache' });
     a.loadFlows(tcpFlows(20));
     await agree();
     await reload(a, { hashLimit: 30 });
@@ -154,6 +157,18 @@ describe('SIGHUP in synchronisation mode', () => {
     );
     // Two attributes of eight bytes for each flow.
     expect((await bytesOf(1000)) - without).toBeGreaterThan(200 * 8);
+  });
+
+  it('ACKWindowSize: acknowledgements come as often as it says', async () => {
+    const sent = () => statistic(b.daemon.request('-s', 'network'), 'UDP traffic', 'Pckts sent');
+    expect(await reload(b, { modeClauses: ['ACKWindowSize 2'] })).toContain('ACKWindowSize in Mode FTFW: 2, was 300');
+    const before = sent();
+    for (let round = 0; round < 10; round++) {
+      a.loadFlows(tcpFlows(10, round * 10));
+      await agree();
+    }
+    // By itself it would be one a second and one for 300.
+    expect(sent() - before).toBeGreaterThanOrEqual(10);
   });
 
   it('PollSecs: from events to polls and back, nothing is missed', async () => {
@@ -264,6 +279,56 @@ describe('SIGHUP in synchronisation mode', () => {
     await agree();
     expect(statistic(b.daemon.request('-s', 'network'), 'sequence tracking', 'Packets lost')).toBe(lostBefore);
     expect(b.daemon.log()).not.toContain('resync requested');
+  });
+});
+
+describe('SIGHUP in other modes', () => {
+  const pair = new FirewallPair();
+  const { a, b } = pair;
+  let settings: Omit<Settings, 'link'>;
+  const start = async (wanted: Omit<Settings, 'link'>): Promise<void> => {
+    settings = wanted;
+    await pair.start({ a: ours, b: ours }, settings);
+  };
+  const reload = (firewall: Firewall, more: Partial<Settings>): Promise<string> => {
+    firewall.daemon.configure({ ...settings, link: firewall.link('UDP'), ...more });
+    return hangUp(firewall.daemon);
+  };
+  const arrived = (count: number) =>
+    eventually(() => b.external().length === count, { withinMs: SOON_MS, what: `${count} flows at the peer` });
+
+  afterAll(() => pair.remove());
+
+  it('ALARM: RefreshTime and CacheTimeout', async () => {
+    await start({ mode: 'ALARM', modeClauses: ['RefreshTime 600', 'CacheTimeout 1200'] });
+    a.loadFlows(tcpFlows(50));
+    await arrived(50);
+    const received = () => statistic(b.daemon.request('-s', 'network'), 'UDP traffic', 'Pckts recv');
+    const before = received();
+    await reload(b, { modeClauses: ['RefreshTime 600', 'CacheTimeout 2'] });
+    expect(await reload(a, { modeClauses: ['RefreshTime 1', 'CacheTimeout 1200'] })).toContain(
+      'RefreshTime in Mode ALARM: 1, was 600',
+    );
+    await eventually(() => received() > before, { withinMs: SOON_MS, what: 'refreshes' });
+    await sleep(1200);
+    await arrived(50);
+    process.kill(a.daemon.pid, 'SIGSTOP');
+    await arrived(0);
+    await a.daemon.kill();
+  });
+
+  it('DisableInternalCache: the filter judges events and bulks, which tell of what passes now', async () => {
+    a.flushKernelTable();
+    await start({ mode: 'NOTRACK', modeClauses: ['DisableInternalCache on'] });
+    a.loadFlows(mixedFlows(FLOWS));
+    await arrived(FLOWS);
+    await reload(a, { generalClauses: ['Filter From Kernelspace { Protocol Accept { TCP } }'] });
+    b.daemon.request('-f');
+    a.loadFlows(mixedFlows(FLOWS, 1000));
+    const tcp = (text: string) => text.split('\n').filter((line) => line.includes('-p tcp')).length;
+    await arrived(tcp(mixedFlows(FLOWS, 1000)));
+    await reload(a, {});
+    await arrived(2 * FLOWS);
   });
 });
 
