@@ -48,6 +48,31 @@ describe('internal expectations', () => {
     expect([created, updated, destroyed]).toEqual([1, 1, 1]);
   });
 
+  it('let go of those whose helper left the list, or whose master left the cache, and tell of it', () => {
+    const bench = new Bench(['ftp', 'sip']);
+    for (const master of [1, 2, 3]) bench.masters.add(master);
+    bench.cache.onNew(expectationOf(1, 5000, { helper: 'ftp' }), false);
+    bench.cache.onNew(expectationOf(2, 5001, { helper: 'sip' }), false);
+    bench.cache.onNew(expectationOf(3, 5002, { helper: 'sip' }), true);
+    bench.changes.length = 0;
+    bench.masters.delete(3);
+    bench.cache.setHelpers(['sip']);
+    bench.cache.dismiss();
+    expect([bench.cache.active, bench.changes]).toEqual([1, ['dead', 'dead']]);
+    bench.cache.onNew(expectationOf(1, 5003, { helper: 'ftp' }), false);
+    expect([bench.cache.active, bench.ignored]).toEqual([1, 1]);
+  });
+
+  it('refuse what is beyond another limit', () => {
+    const bench = new Bench([], 1);
+    bench.masters.add(1);
+    for (const port of [5000, 5001]) bench.cache.onNew(expectationOf(1, port), false);
+    expect(bench.cache.active).toBe(1);
+    bench.cache.limit = 2;
+    bench.cache.onNew(expectationOf(1, 5002), false);
+    expect(bench.cache.active).toBe(2);
+  });
+
   it('keep what our own commit makes without telling it', () => {
     const bench = new Bench();
     bench.masters.add(1);

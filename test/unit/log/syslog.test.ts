@@ -55,4 +55,23 @@ describe('syslog', () => {
     ]);
     log.close();
   });
+
+  it('goes on with another facility, and stops when it is taken out', () => {
+    receiver.listen();
+    const log = open();
+    log.notice('one');
+    log.prepare({ file: null, syslog: 'local3' }).apply();
+    log.notice('two');
+    log.prepare({ file: null, syslog: null }).apply();
+    log.notice('nobody hears this');
+    log.prepare({ file: null, syslog: 'local0' }).apply();
+    log.notice('three');
+    // RFC 3164: daemon is 3, local0 16, local3 19; severity notice 5.
+    expect(receiver.received().map((text) => text.replace(/>.*: /, ' '))).toEqual([
+      '<29 one',
+      '<157 two',
+      '<133 three',
+    ]);
+    log.close();
+  });
 });
