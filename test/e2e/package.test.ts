@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { attemptInBackground, CommandError, run } from '../lab/command.js';
-import { linkBlock } from '../lab/configuration.js';
+import { type LinkSettings, linkBlock } from '../lab/configuration.js';
 import { FirewallPair } from '../lab/firewall-pair.js';
 import { tcpFlows } from '../lab/flows.js';
 import { original } from '../lab/implementation.js';
@@ -49,13 +49,13 @@ function carryIn(path: string): string {
 }
 
 /** The file an administrator wrote: `Systemd` and the paths of an ordinary installation, an own remark. */
-function administratorsFile(): string {
+function administratorsFile(transport: LinkSettings['transport'] = 'UDP'): string {
   return [
     '# written by hand, 2019',
     'Sync {',
     'Mode FTFW {',
     '}',
-    ...linkBlock(pair.a.link('UDP')),
+    ...linkBlock(pair.a.link(transport)),
     '}',
     'General {',
     'LogFile on',
@@ -117,6 +117,8 @@ describe('in place of the original', () => {
     expect(text(ROLE_SCRIPT)).toBe(OWN_SCRIPT);
     expect(machine.run('conntrackd', '-v')).toContain('TypeScript');
     expect(machine.run('conntrackd', '--check')).toContain('no errors');
+    // Nothing of Debian's wants its place back.
+    expect(machine.apt('--simulate', 'dist-upgrade')).toContain('0 upgraded, 0 newly installed, 0 to remove');
   });
 
   it('needs no compiler, no npm and no Node.js there', () => {
@@ -207,6 +209,16 @@ describe('the unit', () => {
     expect(fields[41 - 3]).toBe('2');
   });
 
+  it.each(['TCP', 'Multicast'] as const)('is enough for links by %s', (transport) => {
+    writeFileSync(inRoot(CONFIGURATION), administratorsFile(transport));
+    machine.run('systemctl', 'restart', 'conntrackd');
+    expect(machine.journal()).toContain('initialization completed');
+    expect(machine.journal()).not.toMatch(/\[(warning|ERROR)\]/);
+    expect(machine.run('conntrackd', '-s', 'link')).toContain('status=RUNNING');
+    writeFileSync(inRoot(CONFIGURATION), administratorsFile());
+    machine.run('systemctl', 'restart', 'conntrackd');
+  });
+
   it('gives no capability that is not needed', () => {
     expect(withLines('CapabilityBoundingSet=', 'CapabilityBoundingSet=CAP_NET_ADMIN')).toContain(
       'scheduler configuration failed',
@@ -291,8 +303,11 @@ describe('from then on', () => {
 
   it('an upgrade whose configuration is refused leaves the daemon that runs alone', () => {
     const pid = machine.mainPid();
-    writeFileSync(inRoot(CONFIGURATION), `${administratorsFile()}Nonsense\n`);
-    expect(machine.apt('install', '--reinstall', packages.next)).toContain('was not restarted');
+    const elsewhere = administratorsFile().replace('LogFile on', 'LogFile /srv/log/conntrackd');
+    writeFileSync(inRoot(CONFIGURATION), `${elsewhere}Nonsense\n`);
+    const said = machine.apt('install', '--reinstall', packages.next);
+    expect(said).toContain('was not restarted');
+    expect(said).toContain('/srv/log/conntrackd: let the service write there');
     expect(machine.mainPid()).toBe(pid);
     writeFileSync(inRoot(CONFIGURATION), administratorsFile());
   });
@@ -357,6 +372,24 @@ describe('on a machine that never had a conntrackd', () => {
     await serves();
     expect(machine.run('conntrackd', '-s')).toContain('current active connections');
     expect(machine.run('systemctl', 'is-enabled', 'conntrackd').trim()).toBe('enabled');
+  });
+
+  it('renews the role script as long as nobody has changed it', () => {
+    const configure = (): string =>
+      machine.run(
+        ...['env', 'DPKG_MAINTSCRIPT_PACKAGE=conntrackd-ts', 'DPKG_MAINTSCRIPT_NAME=postinst'],
+        ...['/var/lib/dpkg/info/conntrackd-ts.postinst', 'configure', '0.0.1'],
+      );
+    const current = text(ROLE_SCRIPT);
+    // What an older version of the package would have left.
+    writeFileSync(inRoot(ROLE_SCRIPT), OWN_SCRIPT);
+    const record = '/var/lib/conntrackd-ts/primary-backup.sh';
+    machine.run('sh', '-c', `sha256sum </${ROLE_SCRIPT} >${record}`);
+    configure();
+    expect(text(ROLE_SCRIPT)).toBe(current);
+    writeFileSync(inRoot(ROLE_SCRIPT), `${current}# mine\n`);
+    configure();
+    expect(text(ROLE_SCRIPT)).toBe(`${current}# mine\n`);
   });
 
   it('purged at once, leaves nothing at all', () => {
