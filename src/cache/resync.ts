@@ -1,6 +1,7 @@
 import type { Scheduler } from '../base/scheduler.js';
 import type { Views } from '../base/views.js';
 import type { FlowFilter } from '../flow/filter.js';
+import type { FlowRef } from '../flow/ref.js';
 import { FlowScratch } from '../flow/scratch.js';
 import { NO_ROW } from '../flow/table.js';
 import type { DumpEvents } from '../kernel/dump.js';
@@ -23,6 +24,8 @@ export interface ResyncContext {
   /** Flows that do not pass are as if the kernel had them not; null: all pass. */
   readonly filter: FlowFilter | null;
   openDump(events: DumpEvents): Dump;
+  /** For `sendMissed`: whether a commit may have made the flow. Absent: none does. */
+  isCommitted?(flow: FlowRef): boolean;
 }
 
 /** How a resync treats what it finds. */
@@ -33,6 +36,8 @@ export interface ResyncKind {
   readonly purge: boolean;
   /** With `send`: only flows that the cache did not have. */
   readonly onlyNew?: boolean;
+  /** With `onlyNew`: and that no commit made. */
+  readonly exceptCommitted?: boolean;
 }
 
 /** `-R` and the start: the cache learns, nothing is sent (observed on the original). */
@@ -44,6 +49,8 @@ export const POLL: ResyncKind = { send: true, purge: true };
 
 /** After a change of the filter: what has come into its range is sent, and what was in it before stays. */
 export const NEWCOMERS: ResyncKind = { send: true, purge: false, onlyNew: true };
+/** After a commit without events of new flows: those it made are learned, those that others made are sent as well. */
+export const AFTER_COMMIT: ResyncKind = { send: true, purge: false, onlyNew: true, exceptCommitted: true };
 
 /** Interrupted dumps in a row before their result is taken as it is: a table that never rests must not be read for ever. */
 const MOST_RESTARTS = 10;
@@ -75,6 +82,13 @@ export class Resync {
 
   /** @param done called at the end, with the error when the kernel refused */
   request(kind: ResyncKind, done: (error: Error | null) => void): void {
+    if (this.running === AFTER_COMMIT) {
+      // It has hardly begun, and the other reads all of it anyway.
+      this.dump?.close();
+      this.callbacks.push(done);
+      this.begin(both(kind, AFTER_COMMIT));
+      return;
+    }
     if (this.running !== null) {
       this.waiting = this.waiting === null ? kind : both(kind, this.waiting);
       this.waitingCallbacks.push(done);
@@ -82,6 +96,13 @@ export class Resync {
     }
     this.callbacks = [done];
     this.begin(kind);
+  }
+
+  /** Ends a resync AFTER_COMMIT that is under way: the cache is to forget. */
+  cancelAfterCommit(): void {
+    if (this.running !== AFTER_COMMIT) return;
+    this.dump?.close();
+    this.end(null);
   }
 
   /** Gives up what runs and what waits; nobody is called any more. */
@@ -120,7 +141,12 @@ export class Resync {
       return;
     }
     if (filter !== null && !filter.passes(this.scratch)) return;
-    cache.onDumped(this.scratch, kind.send && !(kind.onlyNew === true && cache.holds(this.scratch)));
+    cache.onDumped(this.scratch, kind.send && (kind.onlyNew !== true || this.isNew(this.scratch, kind)));
+  }
+
+  private isNew(flow: FlowRef, { exceptCommitted }: ResyncKind): boolean {
+    if (this.context.cache.holds(flow)) return false;
+    return exceptCommitted !== true || this.context.isCommitted?.(flow) !== true;
   }
 
   private interrupted(kind: ResyncKind): void {
@@ -161,6 +187,12 @@ export class Resync {
 /** What does the work of both. */
 function both(one: ResyncKind, other: ResyncKind): ResyncKind {
   const sendsAll = (kind: ResyncKind) => kind.send && kind.onlyNew !== true;
+  const passesCommitted = (kind: ResyncKind) => !kind.send || kind.exceptCommitted === true;
   const send = one.send || other.send;
-  return { send, purge: one.purge || other.purge, onlyNew: send && !sendsAll(one) && !sendsAll(other) };
+  return {
+    send,
+    purge: one.purge || other.purge,
+    onlyNew: send && !sendsAll(one) && !sendsAll(other),
+    exceptCommitted: passesCommitted(one) && passesCommitted(other),
+  };
 }

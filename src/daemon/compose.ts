@@ -115,6 +115,7 @@ class SyncDaemon implements Daemon {
       external: new PeerFeed(external, expectations),
       ...(expectations?.internal instanceof InternalExpectations && { expectations: expectations.internal }),
       random: () => Math.random(),
+      bulkLater: () => this.engine.bulkLater(),
       release: internal instanceof InternalCache ? releaseFrom(internal) : () => {},
     });
     feed.mode = mode;
@@ -284,6 +285,7 @@ class SyncDaemon implements Daemon {
     this.linkWatch.start();
     // The event socket is there before the dump: what happens meanwhile waits in it and is newer than the dump.
     this.events.open();
+    this.engine.useEvents(this.events);
     await this.engine.populate();
     this.events.start();
     this.engine.start();

@@ -2,6 +2,7 @@ import type { Logger } from '../base/logger.js';
 import type { FilterConfig, GeneralConfig } from '../config/model.js';
 import { filterText } from '../config/print.js';
 import { EventSource, type EventSourceEvents, type EventSourceOptions } from '../kernel/events.js';
+import type { NewEvents } from '../sync/catch-up.js';
 
 /** Who gets the events, and the filter's judgement of them with it. */
 export interface EventReceiver extends EventSourceEvents {
@@ -10,7 +11,7 @@ export interface EventReceiver extends EventSourceEvents {
 }
 
 /** The event socket of a daemon, as its configuration has it. */
-export class DaemonEvents {
+export class DaemonEvents implements NewEvents {
   /** Null with PollSecs. */
   private source: EventSource | null = null;
 
@@ -35,6 +36,20 @@ export class DaemonEvents {
 
   start(): void {
     this.source?.start();
+  }
+
+  suspendNew(): boolean {
+    this.source?.suspendNew();
+    return this.source !== null;
+  }
+
+  resumeNew(): void {
+    this.source?.resumeNew();
+  }
+
+  whenDrained(callback: () => void): void {
+    if (this.source === null) setImmediate(callback);
+    else this.source.whenDrained(callback);
   }
 
   close(): void {

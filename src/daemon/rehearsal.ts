@@ -56,7 +56,7 @@ import {
   NLM_F_EXCL,
   NLMSG_TYPE_AT,
 } from '../netlink/constants.js';
-import { encodeCreate, encodeDelete, MAX_REQUEST_BYTES, TIMEOUT_AS_KNOWN } from '../netlink/encode.js';
+import { encodeCreate, encodeDelete, encodeUpdate, MAX_REQUEST_BYTES, TIMEOUT_AS_KNOWN } from '../netlink/encode.js';
 import { CacheFeed, PeerFeed, releaseFrom } from '../sync/couplings.js';
 import { type OwnKernel, SyncEngine } from '../sync/engine.js';
 import { Ftfw } from '../sync/ftfw.js';
@@ -151,6 +151,12 @@ class Props implements OwnKernel {
     this.room--;
   }
 
+  change(flow: FlowRef, timeoutSeconds: number): void {
+    this.options.timeout = timeoutSeconds;
+    encodeUpdate(this.out, 0, flow, this.options);
+    this.room--;
+  }
+
   delete(flow: FlowRef, timeoutSeconds: number): void {
     this.options.timeout = timeoutSeconds;
     encodeDelete(this.out, 0, flow, this.options);
@@ -238,7 +244,14 @@ export class Stage {
     const { clock, scheduler, internal, external, mode, props } = this;
     const idle = { start() {}, close() {} };
     return new SyncEngine({
-      settings: { commitTimeout: null, purgeTimeout: 1, overrunResync: null, pollSeconds: null, startupResync: false },
+      settings: {
+        commitTimeout: null,
+        windowTracking: true,
+        purgeTimeout: 1,
+        overrunResync: null,
+        pollSeconds: null,
+        startupResync: false,
+      },
       clock,
       scheduler,
       log: silentLogger,

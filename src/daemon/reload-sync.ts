@@ -108,6 +108,7 @@ function filterOf({ general }: Config): FlowFilter | null {
 export function engineSettings({ general }: Config, sync: SyncConfig): EngineSettings {
   return {
     commitTimeout: sync.commitTimeout,
+    windowTracking: sync.options.tcpWindowTracking,
     purgeTimeout: sync.purgeTimeout,
     overrunResync: general.overrunResyncSeconds,
     pollSeconds: general.pollSeconds,

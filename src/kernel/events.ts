@@ -3,13 +3,23 @@ import { BurstPace, REST_MS } from '../base/burst.js';
 import type { Logger } from '../base/logger.js';
 import { Views } from '../base/views.js';
 import type { FilterSets } from '../flow/filter.js';
-import { ENOBUFS, POLL_READABLE, SO_DETACH_FILTER, SOL_SOCKET } from '../native/constants.js';
+import {
+  ENOBUFS,
+  NETLINK_ADD_MEMBERSHIP,
+  NETLINK_DROP_MEMBERSHIP,
+  POLL_READABLE,
+  SO_DETACH_FILTER,
+  SOL_NETLINK,
+  SOL_SOCKET,
+} from '../native/constants.js';
 import * as native from '../native/index.js';
 import { attachEventFilter } from './filter.js';
 import { NetfilterSocket, netfilterFailure } from './socket.js';
 
 /** Groups of conntrack events, as the bits bind() takes (linux/netfilter/nfnetlink_compat.h: NF_NETLINK_CONNTRACK_*). */
 export const EVENT_GROUPS_FLOW = 0x07;
+/** The group of new flows (linux/netfilter/nfnetlink.h: NFNLGRP_CONNTRACK_NEW), as setsockopt() takes it. */
+const GROUP_NEW = 1;
 /** The same of expectations: groups 4 to 6, new, update, destroy. */
 export const EVENT_GROUPS_EXPECTATION = 0x38;
 
@@ -72,6 +82,7 @@ export class EventSource {
   private started = false;
   private restTimer: NodeJS.Timeout | null = null;
   private warnedFull = false;
+  private readonly drained: (() => void)[] = [];
 
   constructor(
     private options: EventSourceOptions,
@@ -137,6 +148,30 @@ export class EventSource {
     if (filteredInKernel && !this.filtersInKernel) native.setOption(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
   }
 
+  /**
+   * No events of new flows until `resumeNew`: the kernel builds none when nobody listens, which is half of what creating
+   * a flow costs. Whoever asks for it finds out from a dump what was new meanwhile.
+   *
+   * @throws SystemError
+   */
+  suspendNew(): void {
+    native.setOption(this.socket.fd, SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, GROUP_NEW);
+  }
+
+  /** @throws SystemError */
+  resumeNew(): void {
+    native.setOption(this.socket.fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, GROUP_NEW);
+  }
+
+  /** Calls back once, when every event that is in the socket now has been handed over. */
+  whenDrained(callback: () => void): void {
+    this.drained.push(callback);
+    // Nothing may wait in the socket, and then nothing would wake it.
+    setImmediate(() => {
+      if (this.started && this.restTimer === null && this.drained.length > 0) this.turn();
+    });
+  }
+
   close(): void {
     this.pause();
     this.poll.close();
@@ -173,7 +208,13 @@ export class EventSource {
       more = received === wanted;
     }
     this.events.onTurnEnd(readableSinceMs);
+    if (!more) this.tellDrained();
     if (!more && this.pace.rest(handled, performance.now())) this.rest();
+  }
+
+  private tellDrained(): void {
+    if (this.drained.length === 0) return;
+    for (const callback of this.drained.splice(0)) callback();
   }
 
   /** Reads and hands over at most `wanted` events. @returns how many: fewer when no more wait */

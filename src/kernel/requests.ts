@@ -96,6 +96,14 @@ export class KernelRequests {
     this.options.without = 0;
   }
 
+  /** The same with another timeout. @param tag comes back with a failure, the flow not being there included */
+  change(flow: FlowRef, timeoutSeconds: number, tag: number, without: number): void {
+    this.next(timeoutSeconds);
+    this.options.without = without;
+    this.add(encodeUpdate(this.out, this.length, flow, this.options), tag);
+    this.options.without = 0;
+  }
+
   /** @param tag given: a failure is reported with it, the flow not being there included */
   delete(flow: FlowRef, timeoutSeconds: number, tag = NO_TAG): void {
     this.next(timeoutSeconds);

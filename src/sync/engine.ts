@@ -4,7 +4,7 @@ import type { Logger } from '../base/logger.js';
 import type { Scheduler, Timer } from '../base/scheduler.js';
 import type { Views } from '../base/views.js';
 import { InternalBypass } from '../cache/bypass.js';
-import { Commit, type CommitKernel } from '../cache/commit.js';
+import { Commit, type CommitKernel, type CommitSurroundings } from '../cache/commit.js';
 import type { ExternalCache } from '../cache/external.js';
 import { FilterSweep } from '../cache/filter-sweep.js';
 import { FlowEvents, NO_PORT } from '../cache/flow-events.js';
@@ -14,18 +14,21 @@ import { type FlushKernel, KernelFlush } from '../cache/kernel-flush.js';
 import { AFTER_OVERRUN, type Dump, NEWCOMERS, POLL, POPULATE, Resync, type ResyncKind } from '../cache/resync.js';
 import type { FlowFilter } from '../flow/filter.js';
 import type { FlowRef } from '../flow/ref.js';
-import type { FlowTable } from '../flow/table.js';
+import { type FlowTable, NO_ROW } from '../flow/table.js';
 import type { DumpEvents } from '../kernel/dump.js';
 import type { EventSourceEvents } from '../kernel/events.js';
 import { KernelCounters } from '../kernel/statistics.js';
 import { NFNL_SUBSYS_CTNETLINK, NFNL_SUBSYS_CTNETLINK_EXP } from '../netlink/constants.js';
 import { isWhole, nextOf, portIdOf, subsystemOf, typeOf } from '../netlink/message.js';
+import { CatchUp, type NewEvents } from './catch-up.js';
 import type { ExpectationSync } from './expectations.js';
 import type { SyncMode } from './mode.js';
 
 export interface EngineSettings {
   /** CommitTimeout in seconds; null: flows keep what is left of their own. */
   readonly commitTimeout: number | null;
+  /** TCPWindowTracking. */
+  readonly windowTracking: boolean;
   /** PurgeTimeout in seconds. */
   readonly purgeTimeout: number;
   /** NetlinkOverrunResync in seconds; null: off. */
@@ -100,6 +103,9 @@ export class SyncEngine implements EventSourceEvents {
   private readonly resync: Resync | null;
   /** Null without an internal cache. */
   private readonly sweep: FilterSweep | null;
+  /** Null without an internal cache. */
+  private readonly catchUp: CatchUp | null;
+  private currentCommit: Commit | null = null;
   private readonly inject: DirectInject | null;
   private readonly flush: KernelFlush;
   private readonly purge: KernelFlush;
@@ -142,6 +148,16 @@ export class SyncEngine implements EventSourceEvents {
             scheduler,
             filter,
             openDump: (events) => context.openDump(events),
+            isCommitted: (flow) => this.isExternal(flow),
+          });
+    this.catchUp =
+      this.resync === null
+        ? null
+        : new CatchUp({
+            resync: this.resync,
+            log: context.log,
+            bulk: () => context.mode.bulk(),
+            progress: () => this.transmit(),
           });
     this.sweep = internal instanceof InternalBypass ? null : new FilterSweep(internal, scheduler, true);
     this.flush = this.kernelFlush(context.flushKernel);
@@ -175,6 +191,16 @@ export class SyncEngine implements EventSourceEvents {
     if (startupResync) this.requestResync();
     if (pollSeconds !== null) this.pollAfter(pollSeconds);
     this.armMode();
+  }
+
+  /** Where events come from; a commit of many flows spares itself those of the flows it makes. */
+  useEvents(events: NewEvents): void {
+    this.catchUp?.use(events);
+  }
+
+  /** Whether a bulk has to wait until the internal cache has learned what a commit made. */
+  bulkLater(): boolean {
+    return this.catchUp?.postponesBulk() ?? false;
   }
 
   /** The kernel drops the events of flows that do not pass the filter: those that come are not judged again. */
@@ -235,6 +261,8 @@ export class SyncEngine implements EventSourceEvents {
 
   close(): void {
     this.closed = true;
+    this.currentCommit?.stop();
+    this.catchUp?.close();
     this.modeTimer?.cancel();
     this.overrunTimer?.cancel();
     this.purgeTimer?.cancel();
@@ -466,7 +494,7 @@ export class SyncEngine implements EventSourceEvents {
     try {
       // An expectation is refused as long as its master is not there.
       if (subject !== 'expect') await this.commitFlows(this.context.external.table);
-      if (subject !== 'ct') await expectations?.commit();
+      if (subject !== 'ct' && !this.closed) await expectations?.commit();
     } finally {
       this.committing = false;
     }
@@ -485,11 +513,35 @@ export class SyncEngine implements EventSourceEvents {
           log,
           commitTimeout: this.settings.commitTimeout,
           describe: (flow) => this.context.describe(flow),
+          surroundings: this.surroundings(),
         },
-        () => resolve(),
+        () => {
+          this.currentCommit = null;
+          this.catchUp?.end();
+          resolve();
+        },
       );
+      this.currentCommit = commit;
       scheduler.soon(() => commit.run());
     });
+  }
+
+  private surroundings(): CommitSurroundings {
+    const { internal, openDump } = this.context;
+    const cache = internal instanceof InternalBypass ? null : internal;
+    return {
+      held: cache?.active ?? 0,
+      holds: (flow) => cache?.holds(flow) ?? false,
+      openDump,
+      counters: this.kernel,
+      windowTracking: this.context.settings.windowTracking,
+      createsMany: () => this.catchUp?.begin(),
+    };
+  }
+
+  private isExternal(flow: FlowRef): boolean {
+    const { external } = this.context;
+    return external instanceof DirectInject || external.table.find(flow) !== NO_ROW;
   }
 
   /** `-f`, `-f internal`, `-f external`. @returns false when a commit is under way and nothing was flushed */
@@ -511,6 +563,7 @@ export class SyncEngine implements EventSourceEvents {
   /** Empties the internal cache without a word to the peers. */
   private forgetInternal(subject: RequestSubject): void {
     const { mode, internal, expectations } = this.context;
+    this.catchUp?.cancel();
     mode.forgetAll();
     internal.flush();
     if (subject === 'ct' || expectations === null) return;

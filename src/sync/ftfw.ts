@@ -209,6 +209,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   // --- requests
 
   bulk(): void {
+    if (this.context.bulkLater?.()) return;
     this.bulkCursor.start();
     this.outbox.bulk();
   }

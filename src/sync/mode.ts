@@ -66,6 +66,8 @@ export interface SyncContext {
   peerStarted?(peer: number): void;
   /** With the internal cache disabled: the peers want what the kernel holds. Absent = a bulk from `table`. */
   bulkFromKernel?(): void;
+  /** Whether a bulk has to wait, because the cache is incomplete after a commit: its owner then calls `bulk`. */
+  bulkLater?(): boolean;
 }
 
 /** What a mode's clauses say that may change while it runs; those of other modes are absent. */

@@ -139,6 +139,7 @@ export class Notrack implements SyncMode, MessageJudge {
   // --- requests
 
   bulk(): void {
+    if (this.context.bulkLater?.()) return;
     if (this.kernelBulk === null) this.bulkCursor.start();
     else this.kernelBulk.start();
     this.outbox.bulk();

@@ -12,7 +12,7 @@ const EINVAL = 22;
 class RecordingKernel implements CommitKernel {
   readonly flows = new Map<number, number>();
   readonly batches: string[][] = [];
-  private batch: { what: 'create' | 'delete'; port: number; timeout: number; tag: number }[] = [];
+  private batch: { what: 'create' | 'change' | 'delete'; port: number; timeout: number; tag: number }[] = [];
 
   constructor(private readonly refuse: (port: number) => boolean = () => false) {}
 
@@ -22,6 +22,10 @@ class RecordingKernel implements CommitKernel {
 
   create(flow: FlowRef, timeout: number, tag: number): void {
     this.batch.push({ what: 'create', port: portOf(flow), timeout, tag });
+  }
+
+  change(flow: FlowRef, timeout: number, tag: number): void {
+    this.batch.push({ what: 'change', port: portOf(flow), timeout, tag });
   }
 
   delete(flow: FlowRef, timeout: number): void {
