@@ -8,7 +8,8 @@
         "native/batch.cc",
         "native/poll.cc",
         "native/host.cc",
-        "native/loop.cc"
+        "native/loop.cc",
+        "native/ahead.cc"
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED", "NAPI_DISABLE_CPP_EXCEPTIONS"],

@@ -8,6 +8,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitPoll(env, exports);
   InitHost(env, exports);
   InitLoop(env, exports);
+  InitAhead(env, exports);
   return exports;
 }
 

@@ -20,6 +20,7 @@ void InitBatches(Napi::Env env, Napi::Object exports);
 void InitPoll(Napi::Env env, Napi::Object exports);
 void InitHost(Napi::Env env, Napi::Object exports);
 void InitLoop(Napi::Env env, Napi::Object exports);
+void InitAhead(Napi::Env env, Napi::Object exports);
 
 /** Runs a system call again while a signal interrupts it; gives its result, or -errno. */
 template <typename Call>

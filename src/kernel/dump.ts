@@ -1,5 +1,5 @@
 import { Views } from '../base/views.js';
-import { EAGAIN, POLL_READABLE } from '../native/constants.js';
+import { POLL_READABLE } from '../native/constants.js';
 import * as native from '../native/index.js';
 import { encodeDumpRequest } from '../netlink/encode.js';
 import {
@@ -20,8 +20,11 @@ import { NetfilterSocket, netfilterFailure } from './socket.js';
  * (net/netlink/af_netlink.c, netlink_dump): less would cost more system calls, more would stay empty.
  */
 const CHUNK_BYTES = 32768;
-/** Chunks handled before other work gets a turn: some 1,200 flows, about a millisecond. */
-const CHUNKS_PER_TURN = 8;
+/**
+ * Chunks received at once, by another thread, while those before are handled: some 1,200 flows, which take the kernel
+ * two milliseconds to tell and us less than one to handle.
+ */
+const CHUNKS_AHEAD = 8;
 
 /** What a dump tells its owner. */
 export interface DumpEvents {
@@ -35,13 +38,22 @@ export interface DumpEvents {
   onError(error: Error): void;
 }
 
+/** Chunks and their lengths, with the receiving thread or with us. */
+class ChunkBuffer {
+  readonly views = new Views(CHUNKS_AHEAD * CHUNK_BYTES);
+  readonly lengths = new Int32Array(CHUNKS_AHEAD);
+}
+
 /**
  * One dump of the kernel's conntrack or expectation table, on a socket of its own, read in slices. It closes itself when it ends.
  */
 export class TableDump {
   private readonly socket = new NetfilterSocket(0);
   private readonly poll: native.Poll;
-  private readonly views = new Views(CHUNK_BYTES);
+  /** What is handled, and what is received meanwhile. */
+  private handled = new ChunkBuffer();
+  private received = new ChunkBuffer();
+  private receiving = false;
   private interrupted = false;
   private open = true;
 
@@ -50,12 +62,13 @@ export class TableDump {
     private readonly events: DumpEvents,
     private readonly encodeRequest: (out: Views, at: number) => number = encodeDumpRequest,
   ) {
-    this.poll = new native.Poll(this.socket.fd, () => this.turn());
+    this.poll = new native.Poll(this.socket.fd, () => this.readable());
   }
 
   start(): void {
-    const length = this.encodeRequest(this.views, 0);
-    const sent = native.send(this.socket.fd, this.views.buffer, 0, length);
+    const { views } = this.handled;
+    const length = this.encodeRequest(views, 0);
+    const sent = native.send(this.socket.fd, views.buffer, 0, length);
     if (sent < 0) {
       this.end(() => this.events.onError(netfilterFailure('send', -sent)));
       return;
@@ -68,38 +81,58 @@ export class TableDump {
     if (!this.open) return;
     this.open = false;
     this.poll.close();
-    this.socket.close();
+    if (!this.receiving) this.socket.close();
   }
 
-  private turn(): void {
-    for (let chunk = 0; chunk < CHUNKS_PER_TURN && this.open; chunk++) {
-      const received = native.receive(this.socket.fd, this.views.buffer, 0, CHUNK_BYTES);
-      if (received === -EAGAIN) return;
-      if (received < 0) {
-        this.end(() => this.events.onError(netfilterFailure('recv', -received)));
-        return;
-      }
-      this.chunk(received);
+  private readable(): void {
+    this.poll.stop();
+    this.receive();
+  }
+
+  /** From here on the socket belongs to the other thread. */
+  private receive(): void {
+    const { views, lengths } = this.received;
+    this.receiving = true;
+    native.receiveAhead(this.socket.fd, views.buffer, CHUNK_BYTES, CHUNKS_AHEAD, lengths, (count) => this.turn(count));
+  }
+
+  private turn(count: number): void {
+    this.receiving = false;
+    if (!this.open) {
+      this.socket.close();
+      return;
+    }
+    const chunks = this.received;
+    this.received = this.handled;
+    this.handled = chunks;
+    // Less than there is room for: no more is there now, so the end is among it or something has to come yet.
+    if (count === CHUNKS_AHEAD) this.receive();
+    for (let index = 0; index < count && this.open; index++) this.chunk(index, chunks.lengths[index]!);
+    if (this.open && !this.receiving) this.poll.start(POLL_READABLE);
+  }
+
+  private chunk(index: number, length: number): void {
+    if (length < 0) {
+      this.end(() => this.events.onError(netfilterFailure('recv', -length)));
+      return;
+    }
+    const { views } = this.handled;
+    const end = index * CHUNK_BYTES + length;
+    for (let at = index * CHUNK_BYTES; this.open && isWhole(views, at, end); at = nextOf(views, at)) {
+      this.message(views, at, at + lengthOf(views, at));
     }
   }
 
-  private chunk(received: number): void {
-    const { views } = this;
-    for (let at = 0; this.open && isWhole(views, at, received); at = nextOf(views, at)) {
-      this.message(at, at + lengthOf(views, at));
-    }
-  }
-
-  private message(at: number, end: number): void {
-    const type = typeOf(this.views, at);
-    if ((flagsOf(this.views, at) & NLM_F_DUMP_INTR) !== 0) this.interrupted = true;
+  private message(views: Views, at: number, end: number): void {
+    const type = typeOf(views, at);
+    if ((flagsOf(views, at) & NLM_F_DUMP_INTR) !== 0) this.interrupted = true;
     if (type === NLMSG_DONE) {
       this.end(() => (this.interrupted ? this.events.onInterrupted() : this.events.onDone()));
     } else if (type === NLMSG_ERROR) {
-      const errno = errorOf(this.views, at);
+      const errno = errorOf(views, at);
       this.end(() => this.events.onError(netfilterFailure('dump', errno)));
     } else {
-      this.events.onEntry(this.views, at, end);
+      this.events.onEntry(views, at, end);
     }
   }
 

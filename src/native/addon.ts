@@ -24,6 +24,14 @@ export interface Addon {
   attachFilter(fd: number, program: Uint8Array): number;
   send(fd: number, buffer: ArrayBuffer, offset: number, length: number): number;
   receive(fd: number, buffer: ArrayBuffer, offset: number, length: number): number;
+  receiveAhead(
+    fd: number,
+    buffer: ArrayBuffer,
+    pieceBytes: number,
+    pieces: number,
+    lengths: Int32Array,
+    callback: (received: number) => void,
+  ): void;
   receiveBatch(
     fd: number,
     buffer: ArrayBuffer,

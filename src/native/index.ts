@@ -137,6 +137,13 @@ export const send: Addon['send'] = addon.send;
 export const receive: Addon['receive'] = addon.receive;
 
 /**
+ * recv(2) in another thread, until `pieces` are there or nothing is: piece i goes to `buffer` at `i * pieceBytes`, its
+ * length, or `-errno`, to `lengths[i]`. Calls back with the number of pieces; until then both arrays and the descriptor
+ * are to be left alone. For dumps, which the kernel makes in the thread that receives.
+ */
+export const receiveAhead: Addon['receiveAhead'] = addon.receiveAhead;
+
+/**
  * recvmmsg(2): datagram i goes to `buffer` at `i * slotBytes`, its length to `lengths[i]`; negative when it was longer
  * than the slot (then minus its true length). Its sender's sockaddr goes to `sources` at `i * 28`, padded with zeros.
  * Gives the number of datagrams, 0 when nothing is there, or `-errno`. At most MAX_BATCH per call.

@@ -1,0 +1,83 @@
+// Reading a dump on another processor while JavaScript handles the pieces before.
+#include <sched.h>
+#include <sys/socket.h>
+
+#include <vector>
+
+#include "addon.h"
+
+namespace conntrackd {
+namespace {
+
+/**
+ * The kernel makes a piece of a dump while the one before is received, in the thread that receives: three quarters of
+ * what a dump costs. Here that thread is one of libuv's pool. The memory belongs to JavaScript, which leaves it alone
+ * until it is called back.
+ */
+class ReceiveAhead : public Napi::AsyncWorker {
+ public:
+  ReceiveAhead(const Napi::CallbackInfo& info, Bytes buffer, Bytes lengths, size_t pieceBytes, size_t pieces)
+      : Napi::AsyncWorker(info[5].As<Napi::Function>(), "receiveAhead"),
+        fd_(Integer(info, 0)),
+        buffer_(buffer),
+        lengths_(reinterpret_cast<int32_t*>(lengths.data)),
+        pieceBytes_(pieceBytes),
+        pieces_(pieces),
+        policy_(sched_getscheduler(0)) {
+    sched_getparam(0, &priority_);
+    Receiver().Set("buffer", info[1]);
+    Receiver().Set("lengths", info[4]);
+  }
+
+  void Execute() override {
+    // As urgent as whoever waits for it, or a busy machine would hold the daemon up here. Without the right: as it is.
+    if (sched_getscheduler(0) != policy_) sched_setscheduler(0, policy_, &priority_);
+    while (received_ < pieces_) {
+      uint8_t* at = buffer_.data + received_ * pieceBytes_;
+      long length = Retry([&] { return recv(fd_, at, pieceBytes_, MSG_DONTWAIT); });
+      if (length == -EAGAIN) break;
+      lengths_[received_++] = static_cast<int32_t>(length);
+      if (length <= 0) break;
+    }
+  }
+
+  std::vector<napi_value> GetResult(Napi::Env env) override {
+    return {Napi::Number::New(env, static_cast<double>(received_))};
+  }
+
+ private:
+  int fd_;
+  Bytes buffer_;
+  int32_t* lengths_;
+  size_t pieceBytes_;
+  size_t pieces_;
+  size_t received_ = 0;
+  int policy_;
+  sched_param priority_{};
+};
+
+// arguments: fd, buffer, pieceBytes, pieces, lengths (Int32Array), callback
+Napi::Value StartReceiveAhead(const Napi::CallbackInfo& info) {
+  Bytes buffer, lengths;
+  if (!ReadBytes(info[1], &buffer) || !ReadBytes(info[4], &lengths)) return info.Env().Undefined();
+  size_t pieceBytes = static_cast<uint32_t>(Integer(info, 2));
+  size_t pieces = static_cast<uint32_t>(Integer(info, 3));
+  if (pieceBytes * pieces > buffer.size || pieces * sizeof(int32_t) > lengths.size) {
+    return OutOfRange(info, "the arrays have no room for that many pieces");
+  }
+  if (!info[5].IsFunction()) {
+    Napi::TypeError::New(info.Env(), "expected a function").ThrowAsJavaScriptException();
+    return info.Env().Undefined();
+  }
+  // It deletes itself when it has called back.
+  (new ReceiveAhead(info, buffer, lengths, pieceBytes, pieces))->Queue();
+  return info.Env().Undefined();
+}
+
+}  // namespace
+
+void InitAhead(Napi::Env env, Napi::Object exports) {
+  exports["receiveAhead"] = Napi::Function::New(env, StartReceiveAhead, "receiveAhead");
+}
+
+}  // namespace conntrackd
