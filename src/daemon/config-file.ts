@@ -66,6 +66,14 @@ async function parse(content: Uint8Array, path: string, environment: Environment
   const source = new Source(content);
   const tree = parseQuickly(source.text);
   if (tree !== null) return parseTree(tree, new Diagnostics(path, source), environment);
-  const { parseConfig } = await import('../config/parse.js');
-  return parseConfig(content, path, environment);
+  const parser = await import('../config/parse.js').catch(() => null);
+  return parser === null ? unexplained(path, source) : parser.parseConfig(content, path, environment);
+}
+
+/** An upgrade took the file of the parser away from a daemon that runs: no reason to end it at a SIGHUP. */
+function unexplained(path: string, source: Source): ParseResult {
+  const diagnostics = new Diagnostics(path, source);
+  const message = 'the configuration has a mistake; the program was replaced since this process started';
+  diagnostics.add('error', message, { offset: 0, text: '' }, { hint: '`conntrackd --check` tells which' });
+  return { config: null, diagnostics: diagnostics.list() };
 }
