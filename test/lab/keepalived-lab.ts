@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ByteCounter } from './byte-counter.js';
 import { difference } from './flow-lines.js';
 import { mixedFlows } from './flows.js';
-import type { Pairing } from './implementation.js';
+import type { Implementation, Pairing } from './implementation.js';
 import { Machine } from './machine.js';
 import { connect, Namespace } from './namespace.js';
 import { projectRoot } from './project.js';
@@ -73,6 +73,8 @@ const TAKEOVER_MS = 20_000;
 const REPLICATED_MS = 15_000;
 
 export interface KeepalivedLabOptions {
+  /** Heads the list of what was measured. */
+  readonly name: string;
   readonly pairing: Pick<Pairing, 'a' | 'b'>;
   /** Flows of others beside the two connections. */
   readonly flows?: number;
@@ -97,6 +99,8 @@ export class KeepalivedLab {
   outbound!: ByteCounter;
   /** From outside to the service inside, by destination NAT. */
   inbound!: ByteCounter;
+  /** What happened so far, and for how long the connections stood still. */
+  private readonly events: string[] = [];
 
   private constructor() {
     this.nodes = [new Machine('node1'), new Machine('node2')];
@@ -120,26 +124,36 @@ export class KeepalivedLab {
     this.inside.ip('route', 'add', 'default', 'via', `${INSIDE.prefix}.${VIRTUAL}`);
   }
 
-  /** Builds it all, starts the daemons, makes node1 the master, opens both connections. */
-  static async build(options: KeepalivedLabOptions): Promise<KeepalivedLab> {
+  /**
+   * Builds it all, makes node1 the master, opens both connections, and hands the lab to a story. Prints for how long the
+   * connections stood still at each event of it.
+   * @throws Error with the logs of both nodes when the story fails
+   */
+  static async use(options: KeepalivedLabOptions, story: (lab: KeepalivedLab) => Promise<void>): Promise<void> {
     const lab = new KeepalivedLab();
     try {
-      lab.assemble(options.pairing);
-      const [node1, node2] = lab.nodes;
-      await Promise.all([node1.startConntrackd(), node2.startConntrackd()]);
-      lab.startKeepalived(node1);
-      await lab.becomesPrimary(node1);
-      lab.startKeepalived(node2);
-      await lab.becomesBackup(node2);
-      await lab.openConnections();
-      if (options.flows) node1.loadFlows(flowsOfOthers(options.flows));
-      await lab.replicates(node1, node2);
+      await lab.begin(options);
+      await story(lab);
     } catch (error) {
-      const story = lab.nodes.map((node) => storyOf(node)).join('\n');
+      const account = [(error as Error).message, ...lab.events, ...lab.nodes.map((node) => logsOf(node))];
+      throw new Error(account.join('\n'), { cause: error });
+    } finally {
       lab.remove();
-      throw new Error(`${(error as Error).message}\n${story}`, { cause: error });
+      console.log([options.name, ...lab.events].join('\n  '));
     }
-    return lab;
+  }
+
+  private async begin(options: KeepalivedLabOptions): Promise<void> {
+    const [node1, node2] = this.nodes;
+    this.assemble(options.pairing);
+    await Promise.all([node1.startConntrackd(), node2.startConntrackd()]);
+    this.startKeepalived(node1);
+    await this.becomesPrimary(node1);
+    this.startKeepalived(node2);
+    await this.becomesBackup(node2);
+    await this.openConnections();
+    if (options.flows) node1.loadFlows(flowsOfOthers(options.flows));
+    await this.replicates(node1, node2);
   }
 
   /** A host that stands, by a bridge of its own, on one network with both firewalls. */
@@ -234,9 +248,9 @@ export class KeepalivedLab {
 
   /**
    * Something happens, and both connections go on: waits for `then`, and for more bytes both ways on both connections.
-   * Returns for how long each stood still, in milliseconds.
+   * Returns for how long the one that stood still longer did, in milliseconds.
    */
-  async survives(happens: () => unknown, then: () => Promise<unknown>): Promise<{ outbound: number; inbound: number }> {
+  async survives(title: string, happens: () => unknown, then: () => Promise<unknown>): Promise<number> {
     const both = [this.outbound, this.inbound];
     for (const counter of both) counter.gapMs = 0;
     await happens();
@@ -245,7 +259,33 @@ export class KeepalivedLab {
     const goals = both.map((counter) => counter.latest.sent - counter.latest.received + 20_000);
     await Promise.all(both.map((counter, index) => counter.progress(goals[index]!, TAKEOVER_MS)));
     const [outbound, inbound] = both.map((counter) => Math.round(counter.gapMs));
-    return { outbound: outbound!, inbound: inbound! };
+    this.events.push(`${title}: outbound ${outbound} ms, inbound ${inbound} ms without a byte`);
+    return Math.max(outbound!, inbound!);
+  }
+
+  /** The active node hands over to the standby: its keepalived is stopped, and started again as backup. */
+  async handOver(active: Machine, standby: Machine, title: string): Promise<void> {
+    await this.survives(
+      title,
+      () => this.stopKeepalived(active),
+      () => this.becomesPrimary(standby),
+    );
+    this.startKeepalived(active);
+    await this.becomesBackup(active);
+    await this.replicates(standby, active);
+  }
+
+  /** Replaces the program of the standby; its configuration stays. */
+  async replace(standby: Machine, implementation: Implementation, active: Machine): Promise<void> {
+    await this.survives(
+      `${standby.namespace.role} gets ${implementation.name}`,
+      async () => {
+        await standby.stopConntrackd();
+        standby.install(implementation);
+        await standby.startConntrackd();
+      },
+      () => this.replicates(active, standby),
+    );
   }
 
   /** TCP resets that any of the hosts received or sent. */
@@ -286,7 +326,7 @@ export class KeepalivedLab {
 }
 
 /** What the logs of a node tell, for errors. */
-export function storyOf(node: Machine): string {
+function logsOf(node: Machine): string {
   const logs = ['/var/log/conntrackd.log', '/var/log/syslog', '/var/log/keepalived.log'];
   return logs
     .map((log) => `--- ${node.namespace.role} ${log}\n${node.read(log).split('\n').slice(-40).join('\n')}`)
