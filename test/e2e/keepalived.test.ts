@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { pairings } from '../lab/implementation.js';
+import { pairings, tested } from '../lab/implementation.js';
 import { KeepalivedLab } from '../lab/keepalived-lab.js';
 
 /** Beside the two connections. */
@@ -73,3 +73,16 @@ describe.concurrent.each(pairings.map((pairing) => [pairing.name, pairing] as co
       }));
   },
 );
+
+describe.concurrent('the lab itself', () => {
+  it('stops a connection whose state was not carried over', () =>
+    KeepalivedLab.use({ name: 'no commit', pairing: { a: tested, b: tested } }, async (lab) => {
+      const [node1, node2] = lab.nodes;
+      node2.write('/etc/conntrackd/primary-backup.sh', '#!/bin/sh\nlogger -- "now $1"\n', 0o755);
+      lab.die(node1);
+      await lab.becomesPrimary(node2);
+      // TCP has tried again by then: it does so 6.2 seconds after the first of its packets that got lost.
+      const moves = [lab.outbound, lab.inbound].map((counter) => counter.progress(20_000, 5_000));
+      for (const move of moves) await expect(move).rejects.toThrow('not within 5000 ms');
+    }));
+});

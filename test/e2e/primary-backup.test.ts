@@ -6,15 +6,14 @@ import { configurationText } from '../lab/configuration.js';
 import { difference } from '../lab/flow-lines.js';
 import { mixedFlows } from '../lab/flows.js';
 import { type Implementation, original, ours } from '../lab/implementation.js';
-import { CONFIG, Machine } from '../lab/machine.js';
+import { CONFIG, DEBIAN_PATHS, Machine } from '../lab/machine.js';
 import { connect } from '../lab/namespace.js';
 import { originalScript } from '../lab/original-script.js';
 import { projectRoot } from '../lab/project.js';
 import { eventually, settled } from '../lab/waiting.js';
 
 const SCRIPT = join(projectRoot, 'scripts', 'primary-backup.sh');
-/** The lock that Debian's script and its example configurations name. */
-const LOCK = '/var/lock/conntrack.lock';
+const LOCK = DEBIAN_PATHS.lock;
 
 describe('scripts/primary-backup.sh with a program that only writes down what it is asked', () => {
   const machine = new Machine('script');
@@ -163,7 +162,7 @@ class ScriptLab {
   ) {
     connect(this.node.namespace, 'eth2', this.peer.namespace, 'eth2');
     [this.node, this.peer].forEach((machine, index) => {
-      machine.namespace.nft(UNTRACKED_LINK);
+      machine.trackNothing();
       machine.namespace.ip('addr', 'add', `192.168.100.${index + 1}/24`, 'dev', 'eth2');
       machine.install(program);
       machine.write(CONFIG, configurationOf(index));
@@ -205,20 +204,12 @@ class ScriptLab {
   }
 }
 
-const UNTRACKED_LINK = `
-table inet link {
-  chain in { type filter hook prerouting priority raw; notrack; }
-  chain out { type filter hook output priority raw; notrack; }
-}
-`;
-
 const PURGE_SECONDS = 1;
 
 function configurationOf(index: number): string {
   const address = (of: number): string => `192.168.100.${of + 1}`;
   const link = { transport: 'UDP', device: 'eth2', address: address(index), destination: address(1 - index) } as const;
-  const paths = { config: CONFIG, log: '/var/log/conntrackd.log', lock: LOCK, socket: '/var/run/conntrackd.ctl' };
-  return configurationText({ mode: 'FTFW', modeClauses: [`PurgeTimeout ${PURGE_SECONDS}`], link }, paths);
+  return configurationText({ mode: 'FTFW', modeClauses: [`PurgeTimeout ${PURGE_SECONDS}`], link }, DEBIAN_PATHS);
 }
 
 const OWN_FLOWS = mixedFlows(40);

@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { CommandError, type CommandResult, type RunOptions } from './command.js';
+import type { NodePaths } from './configuration.js';
 import { START_MS, STOP_MS } from './daemon.js';
 import { comparableCacheLines, kernelLinesAsCached } from './flow-lines.js';
 import { type Implementation, original } from './implementation.js';
@@ -24,6 +25,21 @@ import { eventually } from './waiting.js';
 /** Where Debian's package, its unit and its script expect the program. */
 export const PROGRAM = '/usr/sbin/conntrackd';
 export const CONFIG = '/etc/conntrackd/conntrackd.conf';
+/** Where the files of Debian's example configurations are. */
+export const DEBIAN_PATHS: NodePaths = {
+  config: CONFIG,
+  log: '/var/log/conntrackd.log',
+  lock: '/var/lock/conntrack.lock',
+  socket: '/var/run/conntrackd.ctl',
+};
+
+/** For machines whose tables hold what a test puts there: their own packets are not tracked. */
+const UNTRACKED = `
+table inet untracked {
+  chain in { type filter hook prerouting priority raw; notrack; }
+  chain out { type filter hook output priority raw; notrack; }
+}
+`;
 
 /** Request codes of `-i`, `-e` and `-s runtime` (spec/control.md). */
 const DUMP_INTERNAL = 16;
@@ -55,6 +71,11 @@ export class Machine {
     for (const path of [...OWN_DIRECTORIES, '/run/lock']) mkdirSync(this.path(path), { recursive: true });
     this.write('/logger', LOGGER, 0o755);
     this.namespace = new Namespace(role);
+  }
+
+  /** None of its own packets shows in its kernel table. */
+  trackNothing(): void {
+    this.namespace.nft(UNTRACKED);
   }
 
   /** Where a file of the machine lies: `path('/etc/conntrackd/conntrackd.conf')`. */
