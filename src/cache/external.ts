@@ -28,6 +28,11 @@ export class ExternalCache {
     return this.table.size;
   }
 
+  /** The next messages are about these flows, the first `count` of them. */
+  expect(flows: readonly FlowRef[], count: number): void {
+    this.table.prefetch(flows, count);
+  }
+
   /**
    * What a peer's message says of a flow.
    *

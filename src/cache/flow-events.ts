@@ -1,9 +1,19 @@
 import type { Views } from '../base/views.js';
 import type { FlowFilter } from '../flow/filter.js';
 import { FlowScratch } from '../flow/scratch.js';
+import { MOST_PREFETCHED } from '../flow/table.js';
 import type { KernelCounters } from '../kernel/statistics.js';
 import { decodeFlow } from '../netlink/decode.js';
-import { EVENT_DESTROY, EVENT_NEW, EVENT_UPDATE, eventOf, flagsOf, lengthOf, portIdOf } from '../netlink/message.js';
+import {
+  EVENT_DESTROY,
+  EVENT_NEW,
+  EVENT_NONE,
+  EVENT_UPDATE,
+  eventOf,
+  flagsOf,
+  lengthOf,
+  portIdOf,
+} from '../netlink/message.js';
 
 /** Who keeps, or passes on, what the kernel tells about flows. The flow is valid until the call returns. */
 export interface FlowEventTarget {
@@ -11,7 +21,12 @@ export interface FlowEventTarget {
   onNew(flow: FlowScratch, own: boolean): void;
   onUpdate(flow: FlowScratch, own: boolean): void;
   onDestroy(flow: FlowScratch, own: boolean): void;
+  /** The first `count` of these are what the next calls will be about. */
+  expect?(flows: readonly FlowScratch[], count: number): void;
 }
+
+/** Added to an EVENT_ number: a request of this daemon caused it. */
+const OWN = 16;
 
 /** No port has this number: the kernel's are unsigned. */
 export const NO_PORT = -1;
@@ -31,7 +46,10 @@ export interface FlowEventContext {
 
 /** Reads the kernel's events of flows, judges them by the filter and hands them on. */
 export class FlowEvents {
-  private readonly scratch = new FlowScratch();
+  /** Flows of events that wait for others to be looked up together with them, and what is to be done with each. */
+  private readonly batch: readonly FlowScratch[] = Array.from({ length: MOST_PREFETCHED }, () => new FlowScratch());
+  private readonly actions = new Uint8Array(MOST_PREFETCHED);
+  private waiting = 0;
   /** Judges events; null when all pass or the kernel judges them. */
   private filter: FlowFilter | null;
 
@@ -51,38 +69,58 @@ export class FlowEvents {
 
   /** One message of the kernel's conntrack subsystem, of this type, at byte `at` of `views`. */
   apply(views: Views, at: number, type: number): void {
-    const { counters, target, ownPort, purgePort, ignoredPort } = this.context;
+    this.gather(views, at, type);
+    this.flush();
+  }
+
+  /** The same, in a while: at the latest when `flush` is called, and in the order they came. */
+  gather(views: Views, at: number, type: number): void {
+    const { counters, ownPort, purgePort, ignoredPort } = this.context;
     counters.eventsReceived++;
     const port = portIdOf(views, at);
     if (port === ignoredPort) return;
-    const scratch = this.scratch;
-    if (!decodeFlow(views, at, at + lengthOf(views, at), scratch)) {
+    const flow = this.batch[this.waiting]!;
+    const kind = eventOf(type, flagsOf(views, at));
+    if (!decodeFlow(views, at, at + lengthOf(views, at), flow) || kind === EVENT_NONE) {
       counters.eventsUnknown++;
       return;
     }
-    const kind = eventOf(type, flagsOf(views, at));
-    if (this.filter !== null && !this.passes(kind, this.filter)) {
+    if (this.filter !== null && !passes(kind, this.filter, flow)) {
       counters.eventsFiltered++;
       return;
     }
-    const own = port === ownPort || port === purgePort;
-    switch (kind) {
-      case EVENT_NEW:
-        target.onNew(scratch, own);
-        return;
-      case EVENT_UPDATE:
-        target.onUpdate(scratch, own);
-        return;
-      case EVENT_DESTROY:
-        target.onDestroy(scratch, own);
-        return;
-      default:
-        counters.eventsUnknown++;
-    }
+    this.actions[this.waiting++] = port === ownPort || port === purgePort ? kind | OWN : kind;
+    if (this.waiting === MOST_PREFETCHED) this.flush();
   }
 
-  /** A flow that was held while its state passed has to end whatever state it ends in. */
-  private passes(kind: number, filter: FlowFilter): boolean {
-    return kind === EVENT_DESTROY ? filter.passesWhateverState(this.scratch) : filter.passes(this.scratch);
+  /** Hands on what was gathered. */
+  flush(): void {
+    const { batch, actions } = this;
+    const { target } = this.context;
+    const count = this.waiting;
+    if (count === 0) return;
+    this.waiting = 0;
+    if (count > 1) target.expect?.(batch, count);
+    for (let number = 0; number < count; number++) this.handOn(batch[number]!, actions[number]!);
   }
+
+  private handOn(flow: FlowScratch, action: number): void {
+    const { target } = this.context;
+    const own = (action & OWN) !== 0;
+    switch (action & ~OWN) {
+      case EVENT_NEW:
+        target.onNew(flow, own);
+        return;
+      case EVENT_UPDATE:
+        target.onUpdate(flow, own);
+        return;
+      case EVENT_DESTROY:
+        target.onDestroy(flow, own);
+    }
+  }
+}
+
+/** A flow that was held while its state passed has to end whatever state it ends in. */
+function passes(kind: number, filter: FlowFilter, flow: FlowScratch): boolean {
+  return kind === EVENT_DESTROY ? filter.passesWhateverState(flow) : filter.passes(flow);
 }

@@ -60,6 +60,11 @@ export class InternalCache {
     return row !== NO_ROW && this.table.state(row) !== STATE_DEAD;
   }
 
+  /** The next events are about these flows, the first `count` of them. */
+  expect(flows: readonly FlowRef[], count: number): void {
+    this.table.prefetch(flows, count);
+  }
+
   /** The kernel made a flow. A known entry of the same identity is replaced, as the original does. */
   onNew(flow: FlowRef, own: boolean): void {
     const row = this.table.find(flow);

@@ -57,6 +57,11 @@ const PAGE_SHIFT = 12;
  */
 export const MOST_ROWS = 2 ** 30;
 
+/** Most flows of one `prefetch`: their rows and slots, a dozen cache lines each, fit into the first-level cache. */
+export const MOST_PREFETCHED = 32;
+/** Words of a cache line. */
+const LINE_WORDS = 16;
+
 export interface FlowTableOptions {
   /** Most rows the table holds (HashLimit). */
   readonly limit: number;
@@ -75,6 +80,7 @@ export class FlowTable {
   readonly #clearListeners: (() => void)[] = [];
   /** Hash of the flow that `find` looked for last. */
   #soughtHash = 0;
+  readonly #hashes = new Int32Array(MOST_PREFETCHED);
 
   constructor(options: FlowTableOptions) {
     checkTableLimit(options.limit);
@@ -118,6 +124,35 @@ export class FlowTable {
     const hash = this.#hash.of(flow.words, flow.at) | 0;
     this.#soughtHash = hash;
     return this.#index.find(hash, flow.words, flow.at);
+  }
+
+  /**
+   * Brings what `find` and its like will read of these flows closer to the processor. Of a large table nothing is in
+   * the caches, and a search waits for memory three or four times, which is half of what a message costs. Here the
+   * reads of several flows do not depend on each other, and the processor waits for all at once.
+   *
+   * @param flows the first `count`, at most MOST_PREFETCHED
+   */
+  prefetch(flows: readonly FlowRef[], count: number): void {
+    const hashes = this.#hashes;
+    const index = this.#index;
+    const rows = this.#rows;
+    let touched = 0;
+    for (let number = 0; number < count; number++) {
+      const flow = flows[number]!;
+      const hash = this.#hash.of(flow.words, flow.at) | 0;
+      hashes[number] = hash;
+      touched ^= index.touch(hash);
+    }
+    for (let number = 0; number < count; number++) {
+      const row = index.candidate(hashes[number]!);
+      if (row === NO_ROW) continue;
+      const words = rows.words(row);
+      const at = rows.at(row);
+      touched ^= words[at]! ^ words[at + LINE_WORDS]! ^ words[at + 2 * LINE_WORDS]!;
+    }
+    // Kept, so that the compiler does not leave out what is read only to have been read.
+    hashes[0] = touched;
   }
 
   /**

@@ -70,6 +70,21 @@ export class TupleIndex {
     }
   }
 
+  /** Reads the place where `find` will look first, for FlowTable.prefetch. @returns what is there, of no meaning */
+  touch(hash: number): number {
+    const segment = this.#directory[(hash >>> 1) >>> (31 - this.#depth)]!;
+    return segment[(hash << 1) & (segment.length - HEADER_WORDS - 1)]!;
+  }
+
+  /** The first row of this hash, nearly always the only one and the one that `find` will give; NO_ROW: none has it. */
+  candidate(hash: number): FlowRow {
+    const segment = this.#directory[(hash >>> 1) >>> (31 - this.#depth)]!;
+    const mask = segment.length - HEADER_WORDS - 1;
+    let slot = (hash << 1) & mask;
+    while (segment[slot + 1] !== 0 && segment[slot] !== hash) slot = (slot + 2) & mask;
+    return (segment[slot + 1]! - 1) as FlowRow;
+  }
+
   /** Adds a row whose identity is not in the index. */
   add(hash: number, row: FlowRow): void {
     let segment = this.#segmentOf(hash);

@@ -30,6 +30,7 @@ export class CacheFeed implements InternalCacheEvents {
 /** Takes the flows of peers, whatever is in the external cache's place. */
 interface PeerFlowTaker {
   apply(type: number, flow: FlowScratch, peer: number): void;
+  expect?(flows: readonly FlowScratch[], count: number): void;
 }
 
 /** Takes the messages of peers about expectations. */
@@ -48,6 +49,10 @@ export class PeerFeed implements ExternalReceiver {
   apply(type: number, flow: FlowScratch, peer: number): boolean {
     this.flows.apply(type, flow, peer);
     return true;
+  }
+
+  expect(flows: readonly FlowScratch[], count: number): void {
+    this.flows.expect?.(flows, count);
   }
 
   applyExpectation(type: number, views: Views, at: number, end: number): boolean {

@@ -281,6 +281,7 @@ export class SyncEngine implements EventSourceEvents {
   }
 
   onTurnEnd(readableSinceMs: number): void {
+    this.flowEvents.flush();
     if (this.unsentSinceMs === 0) this.unsentSinceMs = readableSinceMs;
     this.context.expectations?.onTurnEnd(() => this.transmit());
     this.transmit();
@@ -299,7 +300,7 @@ export class SyncEngine implements EventSourceEvents {
 
   private event(views: Views, at: number): void {
     const type = typeOf(views, at);
-    if (subsystemOf(type) === NFNL_SUBSYS_CTNETLINK) this.flowEvents.apply(views, at, type);
+    if (subsystemOf(type) === NFNL_SUBSYS_CTNETLINK) this.flowEvents.gather(views, at, type);
     else this.expectationEvent(views, at, type);
   }
 
@@ -309,6 +310,8 @@ export class SyncEngine implements EventSourceEvents {
       this.kernel.eventsUnknown++;
       return;
     }
+    // Its master may be among what waits.
+    this.flowEvents.flush();
     this.kernel.eventsReceived++;
     const port = portIdOf(views, at);
     if (port === this.injectPort) return;

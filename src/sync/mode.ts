@@ -34,6 +34,8 @@ export interface ExternalReceiver {
    * @returns false when the flow cannot be a flow (no addresses): counted as malformed payload
    */
   apply(type: number, flow: FlowScratch, peer: number): boolean;
+  /** The first `count` of these are what the next calls of `apply` will be about. */
+  expect?(flows: readonly FlowScratch[], count: number): void;
   /**
    * Takes an expectation message (types 3-5) at byte offsets `at`..`end`; absent when expectations are not replicated,
    * then they are ignored.

@@ -1,5 +1,6 @@
 import type { Views } from '../base/views.js';
 import { FlowScratch } from '../flow/scratch.js';
+import { MOST_PREFETCHED } from '../flow/table.js';
 import {
   BAD_TYPE,
   MALFORMED_HEADER,
@@ -33,7 +34,11 @@ export interface MessageJudge {
 export class Receiver {
   readonly counters = new MessageCounters();
   private readonly header = new MessageHeader();
-  private readonly scratch = new FlowScratch();
+  /** Flows of the datagram that wait for others to be looked up together with them, their types and their peers. */
+  private readonly batch: readonly FlowScratch[] = Array.from({ length: MOST_PREFETCHED }, () => new FlowScratch());
+  private readonly types = new Uint8Array(MOST_PREFETCHED);
+  private readonly speakers = new Int32Array(MOST_PREFETCHED);
+  private waiting = 0;
 
   constructor(
     private readonly mode: MessageJudge,
@@ -52,22 +57,43 @@ export class Receiver {
       if (result === OK) result = this.take(views, start, next, peer);
       if (result !== OK) this.counters.count(result);
     }
+    this.flush();
   }
 
   private take(views: Views, at: number, end: number, peer: number): ReadResult {
     const header = this.header;
+    const plain = isFlow(header.type) && header.flags === 0;
+    // Whatever else it is may begin a life of the peer, or be about flows that wait.
+    if (!plain) this.flush();
     const verdict = this.mode.judge(header, peer);
     if (verdict === DONE) return OK;
     if (verdict === REJECT) return MALFORMED_HEADER;
     const type = header.type;
-    const speaker = this.mode.speaker;
-    if (isFlow(type)) {
-      const scratch = this.scratch;
-      const sound = decodeFlow(views, at, end, scratch) && this.external.apply(type, scratch, speaker);
-      return sound ? OK : MALFORMED_PAYLOAD;
-    }
+    if (isFlow(type)) return this.gather(views, at, end, type);
     if (!isExpectation(type)) return BAD_TYPE;
-    const sound = this.external.applyExpectation?.(type, views, at, end, speaker) ?? true;
+    const sound = this.external.applyExpectation?.(type, views, at, end, this.mode.speaker) ?? true;
     return sound ? OK : MALFORMED_PAYLOAD;
+  }
+
+  private gather(views: Views, at: number, end: number, type: number): ReadResult {
+    if (!decodeFlow(views, at, end, this.batch[this.waiting]!)) return MALFORMED_PAYLOAD;
+    this.types[this.waiting] = type;
+    this.speakers[this.waiting] = this.mode.speaker;
+    this.waiting++;
+    if (this.waiting === MOST_PREFETCHED) this.flush();
+    return OK;
+  }
+
+  /** Hands on what was gathered, in the order it came. */
+  private flush(): void {
+    const { batch, types, speakers, external } = this;
+    const count = this.waiting;
+    if (count === 0) return;
+    this.waiting = 0;
+    if (count > 1) external.expect?.(batch, count);
+    for (let number = 0; number < count; number++) {
+      const sound = external.apply(types[number]!, batch[number]!, speakers[number]!);
+      if (!sound) this.counters.count(MALFORMED_PAYLOAD);
+    }
   }
 }
