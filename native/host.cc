@@ -3,6 +3,7 @@
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -82,6 +83,17 @@ Napi::Value EnterNetworkNamespace(const Napi::CallbackInfo& info) {
   return Result(info, result);
 }
 
+// The system pages that lie whole within the array go back to the system; they read as zeros from then on.
+Napi::Value ReleaseMemory(const Napi::CallbackInfo& info) {
+  Bytes bytes;
+  if (!ReadBytes(info[0], &bytes)) return info.Env().Undefined();
+  auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  uintptr_t begin = (reinterpret_cast<uintptr_t>(bytes.data) + page - 1) / page * page;
+  uintptr_t end = (reinterpret_cast<uintptr_t>(bytes.data) + bytes.size) / page * page;
+  if (end <= begin) return Result(info, 0);
+  return Result(info, Retry([&] { return madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED); }));
+}
+
 }  // namespace
 
 void InitHost(Napi::Env env, Napi::Object exports) {
@@ -92,6 +104,7 @@ void InitHost(Napi::Env env, Napi::Object exports) {
   exports["errnoText"] = Napi::Function::New<ErrnoText>(env);
   exports["setScheduler"] = Napi::Function::New<SetScheduler>(env);
   exports["setThreadName"] = Napi::Function::New<SetThreadName>(env);
+  exports["releaseMemory"] = Napi::Function::New<ReleaseMemory>(env);
   exports["enterNetworkNamespace"] = Napi::Function::New<EnterNetworkNamespace>(env);
 }
 

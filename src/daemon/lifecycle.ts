@@ -9,6 +9,7 @@ import { loadConfig } from './config-file.js';
 import type { Compose, Daemon } from './daemon.js';
 import { describe } from './describe.js';
 import { LockFile } from './lock.js';
+import { giveMemoryBack } from './memory.js';
 import { applyScheduler } from './priority.js';
 import { otherConntrackds } from './processes.js';
 import { Reload } from './reload.js';
@@ -89,6 +90,7 @@ export class Lifecycle {
       await this.server.listen();
     }
     const context = { clock: machineClock, scheduler: loopScheduler, requestStop: () => this.stop() };
+    giveMemoryBack(loopScheduler);
     this.daemon = await compose(this.config, this.logger, context);
     await this.daemon.start();
     this.server?.serve(this.daemon.service);

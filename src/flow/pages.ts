@@ -1,3 +1,5 @@
+import { pageMemory } from '../base/page-memory.js';
+
 /**
  * Records of fixed width in pages that come with need and go when empty.
  *
@@ -113,6 +115,7 @@ export class RecordPages {
 
   /** Forgets every record and gives all pages back. */
   clear(): void {
+    for (const page of this.#words) pageMemory.give(page);
     this.#words = [];
     this.#used = [];
     this.#counts = [];
@@ -134,7 +137,7 @@ export class RecordPages {
   }
 
   #openPage(page: number): void {
-    this.#words[page] = new Uint32Array(this.width << this.#shift);
+    this.#words[page] = pageMemory.take(this.width << this.#shift);
     this.#used[page] = new Int32Array(1 << (this.#shift - 5));
     this.#counts[page] = 0;
     this.#bitHints[page] = 0;
@@ -147,6 +150,7 @@ export class RecordPages {
       this.#emptyPages = 1;
       return;
     }
+    pageMemory.give(this.#words[page]!);
     this.#words[page] = NO_WORDS;
     this.#used[page] = NO_BITS;
     this.#bitHints[page] = 0;

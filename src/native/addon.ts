@@ -59,6 +59,7 @@ export interface Addon {
   setScheduler(policy: number, priority: number): number;
   setThreadName(name: string): number;
   enterNetworkNamespace(path: string): number;
+  releaseMemory(page: Uint32Array): number;
   meterLoop(counts: Uint32Array, longest: Float64Array): number;
 }
 

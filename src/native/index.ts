@@ -243,6 +243,11 @@ export function enterNetworkNamespace(path: string): void {
   check('setns', path, addon.enterNetworkNamespace(path));
 }
 
+/** madvise(2), MADV_DONTNEED: the memory under the array goes back to the system; what it held is lost. */
+export function releaseMemory(page: Uint32Array): void {
+  check('madvise', 'a page of a table', addon.releaseMemory(page));
+}
+
 /**
  * From now on counts how long each turn of the event loop keeps everything else waiting: its time less the time it
  * waited for something to do. Costs two readings of the clock a turn, and wakes nobody. With real-time priority the loop
