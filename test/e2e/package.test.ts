@@ -37,7 +37,7 @@ const ROLE_SCRIPT = 'etc/conntrackd/primary-backup.sh';
 /** Makes a package in this folder. Returns its path. */
 async function makePackage(...options: string[]): Promise<string> {
   const words = [join(projectRoot, 'scripts/package.sh'), '--fast', '--output', folder, ...options];
-  const made = await attemptInBackground(words, { timeoutMs: 120_000 });
+  const made = await attemptInBackground(words, { timeoutMs: 240_000 });
   if (made.status !== 0) throw new CommandError(words, made);
   return made.stdout.trim().split('\n').at(-1) ?? '';
 }
@@ -98,7 +98,7 @@ beforeAll(async () => {
   pair = new FirewallPair();
   machine = await Machine.start(root, pair.a.namespace);
   before = contentsOf(root);
-}, 170_000);
+}, 300_000);
 afterAll(async () => {
   await machine?.stop();
   pair?.remove();

@@ -41,7 +41,7 @@ export async function makeCleanRoot(root: string): Promise<void> {
     root,
     ...sources(codename),
   ];
-  const made = await attemptInBackground(words, { timeoutMs: 150_000 });
+  const made = await attemptInBackground(words, { timeoutMs: 240_000 });
   if (made.status !== 0) throw new CommandError(words, made);
   writeFileSync(join(root, 'etc/hostname'), 'firewall\n');
 }

@@ -48,11 +48,11 @@ export class Machine {
   }
 
   attempt(...words: string[]): CommandResult {
-    return attempt(this.inside(words), { timeoutMs: 60_000 });
+    return attempt(this.inside(words), { timeoutMs: 120_000 });
   }
 
   attemptInBackground(...words: string[]): Promise<CommandResult> {
-    return attemptInBackground(this.inside(words), { timeoutMs: 60_000 });
+    return attemptInBackground(this.inside(words), { timeoutMs: 120_000 });
   }
 
   /** `apt-get`, asking nobody: there is nothing on its standard input. */
