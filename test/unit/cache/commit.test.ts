@@ -1,10 +1,29 @@
 import { describe, expect, it } from 'vitest';
-import { Commit, type CommitKernel, type CommitResult } from '../../../src/cache/commit.js';
-import { ORIG_L4 } from '../../../src/flow/layout.js';
+import { Views } from '../../../src/base/views.js';
+import { Commit, type CommitKernel, type CommitResult, type CommitSurroundings } from '../../../src/cache/commit.js';
+import {
+  K_REPLY,
+  K_REPLY_L4,
+  KNOWN,
+  ORIG_DST,
+  ORIG_L4,
+  ORIG_SRC,
+  REPLY_DST,
+  REPLY_L4,
+  REPLY_SRC,
+  STATUS,
+} from '../../../src/flow/layout.js';
 import type { FlowRef } from '../../../src/flow/ref.js';
+import type { FlowScratch } from '../../../src/flow/scratch.js';
 import { FlowTable } from '../../../src/flow/table.js';
+import type { DumpEvents } from '../../../src/kernel/dump.js';
+import { KernelCounters } from '../../../src/kernel/statistics.js';
+import { kernelMessage } from '../../support/netlink-tree.js';
 import { type TcpFlow, tcpFlow } from '../../support/tcp-flow.js';
 
+const ENOENT = 2;
+const ENOMEM = 12;
+const EBUSY = 16;
 const EEXIST = 17;
 const EINVAL = 22;
 
@@ -12,12 +31,34 @@ const EINVAL = 22;
 class RecordingKernel implements CommitKernel {
   readonly flows = new Map<number, number>();
   readonly batches: string[][] = [];
+  /** What the kernel answers to a change, by port; absent: it takes it, if it has the flow. */
+  readonly changeErrors = new Map<number, number>();
+  /** Flows that traffic makes anew between a delete and a create, so many times. */
+  readonly reborn = new Map<number, number>();
+  broken = false;
   private batch: { what: 'create' | 'change' | 'delete'; port: number; timeout: number; tag: number }[] = [];
 
-  constructor(private readonly refuse: (port: number) => boolean = () => false) {}
+  constructor(
+    private readonly refuse: (port: number) => boolean = () => false,
+    private readonly refusal = EINVAL,
+  ) {}
+
+  private endFlow(port: number): void {
+    const times = this.reborn.get(port) ?? 0;
+    if (times > 0) this.reborn.set(port, times - 1);
+    else this.flows.delete(port);
+  }
+
+  private changeFlow(port: number, timeout: number, tag: number, failed: (tag: number, errno: number) => void): void {
+    const error = this.changeErrors.get(port) ?? (this.flows.has(port) ? 0 : ENOENT);
+    if (error === 0) this.flows.set(port, timeout);
+    else failed(tag, error);
+  }
+
+  batchSize = 4;
 
   get room(): number {
-    return 4 - this.batch.length;
+    return this.batchSize - this.batch.length;
   }
 
   create(flow: FlowRef, timeout: number, tag: number): void {
@@ -33,13 +74,18 @@ class RecordingKernel implements CommitKernel {
   }
 
   submit(failed: (tag: number, errno: number) => void): void {
-    expect(this.batch.length).toBeLessThanOrEqual(4);
+    if (this.broken) {
+      this.batch = [];
+      throw new Error('send: ENOBUFS');
+    }
+    expect(this.batch.length).toBeLessThanOrEqual(this.batchSize);
     const batch = this.batch;
     this.batch = [];
     this.batches.push(batch.map(({ what, port }) => `${what} ${port}`));
     for (const { what, port, timeout, tag } of batch) {
-      if (what === 'delete') this.flows.delete(port);
-      else if (this.refuse(port)) failed(tag, EINVAL);
+      if (what === 'delete') this.endFlow(port);
+      else if (what === 'change') this.changeFlow(port, timeout, tag, failed);
+      else if (this.refuse(port)) failed(tag, this.refusal);
       else if (this.flows.has(port)) failed(tag, EEXIST);
       else this.flows.set(port, timeout);
     }
@@ -60,7 +106,13 @@ interface Outcome {
 }
 
 /** Runs a commit to its end, slice by slice. */
-function commit(flows: TcpFlow[], kernel: CommitKernel, commitTimeout: number | null = 180, ageSeconds = 0): Outcome {
+function commit(
+  flows: TcpFlow[],
+  kernel: CommitKernel,
+  commitTimeout: number | null = 180,
+  ageSeconds = 0,
+  surroundings?: CommitSurroundings,
+): Outcome {
   let nowMs = 1000;
   const table = new FlowTable({ limit: 100_000 });
   for (const flow of flows) table.insert(tcpFlow(flow), 1);
@@ -78,6 +130,7 @@ function commit(flows: TcpFlow[], kernel: CommitKernel, commitTimeout: number | 
       log: { info: write, notice: write, warning: write, error: write, raw: write },
       commitTimeout,
       describe: (flow) => `flow ${portOf(flow)}`,
+      ...(surroundings && { surroundings }),
     },
     (end) => {
       result = end;
@@ -86,6 +139,48 @@ function commit(flows: TcpFlow[], kernel: CommitKernel, commitTimeout: number | 
   for (let next = soon.shift(); next !== undefined; next = soon.shift()) next();
   expect(result).not.toBeNull();
   return { result: result!, log };
+}
+
+/** A firewall that has these flows: as the commit would leave them, but for `differing`. */
+function having(
+  ports: readonly number[],
+  known = ports,
+  differing: (message: FlowScratch, port: number) => void = () => {},
+): CommitSurroundings & { dumps: number; many: number } {
+  const surroundings = {
+    dumps: 0,
+    many: 0,
+    held: known.length,
+    holds: (flow: FlowRef) => known.includes(portOf(flow)),
+    counters: new KernelCounters(),
+    windowTracking: true,
+    createsMany: () => void surroundings.many++,
+    openDump: (events: DumpEvents) => ({
+      close: () => {},
+      start: () => {
+        surroundings.dumps++;
+        for (const number of ports) {
+          const flow = asDumped(number);
+          differing(flow, number);
+          const message = kernelMessage(flow);
+          events.onEntry(Views.of(message), 0, message.length);
+        }
+        events.onDone();
+      },
+    }),
+  };
+  return surroundings;
+}
+
+/** Flow `number` as the kernel dumps it after a commit. */
+function asDumped(number: number): FlowScratch {
+  const flow = tcpFlow({ number, timeout: 180 });
+  const { words } = flow;
+  words[KNOWN]! |= K_REPLY | K_REPLY_L4;
+  words[REPLY_SRC] = words[ORIG_DST]!;
+  words[REPLY_DST] = words[ORIG_SRC]!;
+  words[REPLY_L4] = ((words[ORIG_L4]! >>> 16) | (words[ORIG_L4]! << 16)) >>> 0;
+  return flow;
 }
 
 const numbered = (count: number): TcpFlow[] => Array.from({ length: count }, (_, number) => ({ number }));
@@ -160,5 +255,91 @@ describe('Commit', () => {
         [3, 60],
       ]),
     );
+  });
+});
+
+describe('Commit beside flows that are there', () => {
+  it('asks nothing about what is the same, and counts it', () => {
+    const kernel = new RecordingKernel();
+    for (const number of [1, 2]) kernel.flows.set(number, 180);
+    const { result } = commit(numbered(4), kernel, 180, 0, having([1, 2]));
+    expect(result).toMatchObject({ committed: 4, failed: 0 });
+    expect(kernel.batches).toEqual([['create 0', 'create 3']]);
+  });
+
+  it('changes what differs in place, and recreates it when the kernel will not', () => {
+    const kernel = new RecordingKernel();
+    for (const number of [0, 1, 2]) kernel.flows.set(number, 180);
+    kernel.changeErrors.set(1, EBUSY);
+    kernel.flows.delete(2);
+    const unanswered = having([0, 1, 2], [0, 1, 2], ({ words }) => {
+      words[STATUS] = 8;
+    });
+    const { result } = commit(numbered(3), kernel, 180, 0, unanswered);
+    expect(result).toMatchObject({ committed: 3, failed: 0 });
+    // Flow 2 ended between the dump and the change: it is created.
+    expect(kernel.batches).toEqual([
+      ['change 0', 'change 1', 'change 2'],
+      ['delete 1', 'create 1', 'create 2'],
+    ]);
+  });
+
+  it('recreates what cannot be changed', () => {
+    const kernel = new RecordingKernel();
+    kernel.flows.set(0, 180);
+    const translated = having([0], [0], ({ words }) => {
+      words[REPLY_DST] = 77;
+    });
+    commit(numbered(1), kernel, 180, 0, translated);
+    expect(kernel.batches).toEqual([['delete 0', 'create 0']]);
+  });
+
+  it('tries again, not for ever, when traffic makes the flow between delete and create', () => {
+    for (const [times, committed] of [
+      [2, 1],
+      [3, 0],
+    ] as const) {
+      const kernel = new RecordingKernel();
+      kernel.flows.set(0, 5);
+      kernel.reborn.set(0, times);
+      expect(commit(numbered(1), kernel).result).toMatchObject({ committed, failed: 1 - committed });
+    }
+  });
+
+  it('reads the table when more is there than it knew, and leaves it alone', () => {
+    const kernel = new RecordingKernel();
+    const all = numbered(200).map(({ number }) => number);
+    for (const number of all) kernel.flows.set(number, 180);
+    kernel.batchSize = 64;
+    const surroundings = having(all, []);
+    const { result } = commit(numbered(200), kernel, 180, 0, surroundings);
+    expect(result).toMatchObject({ committed: 200, failed: 0 });
+    expect(surroundings.dumps).toBe(1);
+    expect(kernel.batches.flat().filter((text) => text.startsWith('delete'))).toEqual([]);
+  });
+
+  it('tells in time that it will create many, and not when it will not', () => {
+    const empty = having([]);
+    commit(numbered(2500), new RecordingKernel(), 180, 0, empty);
+    expect([empty.many, empty.dumps]).toEqual([1, 0]);
+    const few = having([]);
+    commit(numbered(100), new RecordingKernel(), 180, 0, few);
+    expect(few.many).toBe(0);
+  });
+
+  it('says in one line that the kernel table is full', () => {
+    const { result, log } = commit(numbered(100), new RecordingKernel((port) => port >= 40, ENOMEM));
+    expect(result).toMatchObject({ committed: 40, failed: 60 });
+    expect(log.filter((line) => line.startsWith('commit-create'))).toEqual([
+      'commit-create: 60 entries found no room in the kernel conntrack table: net.netfilter.nf_conntrack_max, or memory, is too small',
+    ]);
+  });
+
+  it('ends when the kernel takes no requests any more', () => {
+    const kernel = new RecordingKernel();
+    kernel.broken = true;
+    const { result, log } = commit(numbered(100), kernel);
+    expect(result).toMatchObject({ committed: 0, failed: 12 });
+    expect(log).toContain('commit given up: the kernel takes no requests');
   });
 });
