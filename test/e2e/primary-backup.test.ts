@@ -159,13 +159,14 @@ class ScriptLab {
   constructor(
     readonly script: string,
     program: Implementation,
+    modeClauses: readonly string[] = [],
   ) {
     connect(this.node.namespace, 'eth2', this.peer.namespace, 'eth2');
     [this.node, this.peer].forEach((machine, index) => {
       machine.trackNothing();
       machine.namespace.ip('addr', 'add', `192.168.100.${index + 1}/24`, 'dev', 'eth2');
       machine.install(program);
-      machine.write(CONFIG, configurationOf(index));
+      machine.write(CONFIG, configurationOf(index, modeClauses));
     });
   }
 
@@ -206,10 +207,13 @@ class ScriptLab {
 
 const PURGE_SECONDS = 1;
 
-function configurationOf(index: number): string {
+function configurationOf(index: number, clauses: readonly string[]): string {
   const address = (of: number): string => `192.168.100.${of + 1}`;
   const link = { transport: 'UDP', device: 'eth2', address: address(index), destination: address(1 - index) } as const;
-  return configurationText({ mode: 'FTFW', modeClauses: [`PurgeTimeout ${PURGE_SECONDS}`], link }, DEBIAN_PATHS);
+  return configurationText(
+    { mode: 'FTFW', modeClauses: [`PurgeTimeout ${PURGE_SECONDS}`, ...clauses], link },
+    DEBIAN_PATHS,
+  );
 }
 
 const OWN_FLOWS = mixedFlows(40);
@@ -260,6 +264,27 @@ describe.concurrent.each([
 
       expect((await lab.role('nothing')).status).toBe(1);
       await lab.becomes({ kernel: all, internal: all, external: [], peerExternal: everything });
+    } finally {
+      lab.remove();
+    }
+  });
+
+  it('backup leaves the kernel of an active node alone that has no external cache', async () => {
+    const lab = new ScriptLab(script, program, ['DisableExternalCache on']);
+    const table = (machine: Machine): string[] => machine.kernelTable();
+    const equal = (expected: readonly string[], machine: Machine): Promise<string> =>
+      settled(() => difference(expected, table(machine), 'expected', machine.namespace.role), 15_000);
+    try {
+      await lab.start();
+      lab.node.loadFlows(OWN_FLOWS);
+      const own = table(lab.node);
+      expect(await equal(own, lab.peer)).toBe('');
+
+      expect((await lab.role('backup')).status).toBe(0);
+      expect(await equal([], lab.node)).toBe('');
+      // What is told afterwards arrives, so that nothing told before is still under way.
+      lab.node.loadFlows(MORE_FLOWS);
+      expect(await equal([...own, ...table(lab.node)].sort(), lab.peer)).toBe('');
     } finally {
       lab.remove();
     }
