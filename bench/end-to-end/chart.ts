@@ -18,15 +18,17 @@ export interface BarChart {
 }
 
 const WIDTH = 860;
-const LABELS = 300;
+const LABELS = 310;
 const VALUES = 90;
-const HEAD = 64;
+const HEAD = 82;
 const STEP = 22;
 const BAR = 13;
 const FOOT = 34;
 const PLOT = WIDTH - LABELS - VALUES;
 
 const COLORS = { good: '#2e7d32', fair: '#1565c0', bad: '#c62828', must: '#b71c1c', aim: '#555555', grid: '#dddddd' };
+
+const LEGEND = 'Green: aim reached; blue: limit kept; red: limit not kept. Thick mark: limit; dashed mark: aim.';
 
 const STYLE = 'font-family="DejaVu Sans, Verdana, sans-serif"';
 
@@ -69,9 +71,11 @@ export function barChart(chart: BarChart): string {
   const bars = chart.bars.map((bar, index) => drawn(bar, HEAD + index * STEP, x));
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" ${STYLE}>`,
+    `<title>${escaped(chart.title)}</title>`,
     `<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>`,
     label(16, 26, chart.title, 'start', 16),
     label(16, 46, chart.subtitle, 'start', 12, '#555'),
+    label(16, 64, LEGEND, 'start', 12, '#555'),
     ...grid,
     ...bars,
     '</svg>',

@@ -4,8 +4,6 @@ import type { Row } from './report.js';
 import type { Results } from './run.js';
 import type { ScaleRow } from './scale.js';
 
-const LEGEND = 'green: aim reached, blue: limit kept, red: limit not kept. Thick mark: limit; dashed mark: aim';
-
 /** Files of a report: name and content. */
 export function chartsOf(results: Results): { readonly file: string; readonly title: string; readonly svg: string }[] {
   const charts: { file: string; chart: BarChart }[] = [
@@ -27,7 +25,7 @@ function ratioChart(rows: readonly Row[]): BarChart {
   const bars: Bar[] = rows
     .filter(({ of, must, ratio }) => of === 'ratio' && must !== null && ratio !== null)
     .map(({ name, ratio, must, aim }) => ({ label: name, value: ratio, text: ratio!.toFixed(2), must, aim }));
-  const subtitle = `Cost of ours, the original's being 1. ${LEGEND}`;
+  const subtitle = "Cost of ours, the original's being 1.";
   return { title: 'Ours against the original', subtitle, bars, ticks: ticks(2, 0.25, (at) => at.toFixed(2)) };
 }
 
@@ -41,7 +39,7 @@ function stallChart(rows: readonly Row[]): BarChart {
       must,
       aim,
     }));
-  const subtitle = `Milliseconds, ours. ${LEGEND}`;
+  const subtitle = 'Milliseconds, ours.';
   return { title: 'How long others wait', subtitle, bars, ticks: ticks(30, 5, (at) => `${at} ms`) };
 }
 
@@ -50,6 +48,6 @@ function scaleChart(rows: readonly ScaleRow[]): BarChart {
     .filter(({ growth }) => growth !== null)
     .map(({ name, growth, must }) => ({ label: name, value: growth, text: growth!.toFixed(2), must, aim: 1 }));
   const sizes = rows[0]?.values.slice(-2).map(({ flows }) => flows.toLocaleString('en')) ?? [];
-  const subtitle = `Cost per flow at ${sizes[1]} flows, that at ${sizes[0]} being 1. ${LEGEND}`;
+  const subtitle = `Cost per flow at ${sizes[1]} flows, that at ${sizes[0]} being 1.`;
   return { title: 'How the cost of a flow grows', subtitle, bars, ticks: ticks(2, 0.25, (at) => at.toFixed(2)) };
 }
