@@ -94,7 +94,7 @@ const ENOSPC = 28;
 export const EXPIRED_TIMEOUT = 60;
 
 /** Longest time, in milliseconds, that a slice of a commit keeps the event loop; the rest of the daemon gets its turn. */
-export const SLICE_MS = 4;
+export const SLICE_MS = 2;
 
 /** Error lines a commit writes before it only counts: a table full of refused flows must not fill the disk. */
 const LOGGED_FAILURES = 20;

@@ -109,6 +109,7 @@ export class DirectInject {
   private readonly recreated = new Uint8Array(SLOTS);
   private used = 0;
   private logged = 0;
+  private unlisted = 0;
   private logPeriodMs = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly context: InjectContext) {}
@@ -130,6 +131,7 @@ export class DirectInject {
 
   /** Carries out what was told this turn. */
   endTurn(): void {
+    if (this.unlisted > 0) this.summarise();
     if (this.used === 0) return;
     while (this.batch());
     for (let slot = 0; slot < this.used; slot++) this.settle(slot);
@@ -243,6 +245,14 @@ export class DirectInject {
     this.logged = LOGGED_FAILURES;
   }
 
+  /** How many failures of a minute that is over were not listed. */
+  private summarise(): void {
+    const { log, clock } = this.context;
+    if (clock.monotonicMs() - this.logPeriodMs < LOG_PERIOD_MS) return;
+    log.warning(`direct injection: ${this.unlisted} more failures, not listed`);
+    this.unlisted = 0;
+  }
+
   private warn(slot: number, errno: number): void {
     const { log, kernel, clock } = this.context;
     const nowMs = clock.monotonicMs();
@@ -250,7 +260,10 @@ export class DirectInject {
       this.logPeriodMs = nowMs;
       this.logged = 0;
     }
-    if (this.logged++ >= LOGGED_FAILURES) return;
+    if (this.logged++ >= LOGGED_FAILURES) {
+      this.unlisted++;
+      return;
+    }
     log.warning(`${this.complaint(slot)}: ${kernel.errorText(errno)}`);
     log.raw(this.context.describe(this.slots[slot]!));
     if (this.logged === LOGGED_FAILURES)

@@ -96,8 +96,13 @@ export class KernelFlush {
   }
 
   private submit(): void {
-    this.context.kernel.submit((_tag, errno) => {
-      this.context.log.error(`flush of the kernel conntrack table: errno ${errno}`);
-    });
+    const { kernel, log } = this.context;
+    try {
+      kernel.submit((_tag, errno) => log.error(`flush of the kernel conntrack table: errno ${errno}`));
+    } catch (error) {
+      // The kernel took nothing of it: no use to read on.
+      log.error(`flush of the kernel conntrack table: ${error instanceof Error ? error.message : String(error)}`);
+      this.close();
+    }
   }
 }
