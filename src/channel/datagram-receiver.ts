@@ -9,8 +9,6 @@ import { SOURCE_WORDS, SourceTable, STRANGER } from './sources.js';
 
 /** Datagrams per turn of the event loop; then kernel events, timers and control requests have theirs. */
 const BATCH = 256;
-/** The same when no burst comes: every slot offered costs memory that is in no cache, used or not. */
-const FEW = 32;
 /**
  * Datagrams per millisecond from which they are let gather: a sender that is busy sends packets of one flow each, and
  * waking up for every one costs more than its flow.
@@ -78,8 +76,7 @@ export class DatagramReceiver {
 
   private receive(): void {
     const { views, slotBytes, statistics } = this;
-    const wanted = this.pace.busy ? BATCH : FEW;
-    const count = receiveBatch(this.fd, views.buffer, slotBytes, wanted, this.lengths, this.sourceBytes);
+    const count = receiveBatch(this.fd, views.buffer, slotBytes, BATCH, this.lengths, this.sourceBytes);
     if (count < 0) {
       statistics.receiveErrors++;
       return;
@@ -90,8 +87,7 @@ export class DatagramReceiver {
       if (this.fd < 0) return;
     }
     if (count > 0) this.receiver.onBatchEnd();
-    const busy = this.pace.rest(count, performance.now());
-    if (busy && count < wanted) this.rest();
+    if (count < BATCH && this.pace.rest(count, performance.now())) this.rest();
   }
 
   /** Datagrams gather in the socket for a moment. */

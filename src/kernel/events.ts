@@ -31,11 +31,6 @@ export const EVENT_GROUPS_EXPECTATION = 0x38;
 const SLOT_BYTES = 2048 + 64;
 /** Most events one recvmmsg fetches: beyond some hundred the cost of the crossing no longer shows. */
 const MAX_SLOTS = 256;
-/**
- * What a turn that is not in a burst asks for at first. The addon and the kernel describe every slot they are offered,
- * in 88 bytes: for the ten events of a quiet moment 256 slots would be 22 KB of memory, none of it in the cache.
- */
-const FEW_SLOTS = 32;
 
 /** Events per millisecond from which the source lets them gather: three times of what is answered within 0.5 ms. */
 const GATHER_FROM = 64;
@@ -204,12 +199,10 @@ export class EventSource {
 
   private turn(readableSinceMs = performance.now()): void {
     const limit = this.options.iterationLimit * (this.pace.busy ? BURST_FACTOR : 1);
-    let slots = this.pace.busy ? this.slots : Math.min(FEW_SLOTS, this.slots);
     let handled = 0;
     let more = true;
     while (more && handled < limit) {
-      const wanted = Math.min(limit - handled, slots);
-      slots = this.slots;
+      const wanted = Math.min(limit - handled, this.slots);
       const received = this.batch(wanted);
       handled += received;
       more = received === wanted;
