@@ -23,6 +23,7 @@ import {
 import { BulkCursor } from './bulk.js';
 import { EXPECTATION_TYPES, ExpectationOutbox } from './expectation-outbox.js';
 import { FlightWindow } from './flight.js';
+import { OwnHello } from './greeting.js';
 import { TYPE_OF_STATE } from './message-sender.js';
 import { Allowance } from './missing.js';
 import type {
@@ -57,10 +58,6 @@ const ALIVE_MS = 1000;
 const LATEST_ACK_MS = 2000;
 /** A message that the peer must have passed over is sent again after one to two of these. */
 const RETRY_MS = 5000;
-/** First messages of a life that may arrive after a later one: two packets full. */
-const LATE_HELLOS = 64;
-/** How long the network may hold back a HELLO: many times what any link does, and less than a quick restart takes. */
-const OLD_HELLO_MS = 2000;
 /** A resync of our own accord is asked for at most once in so long: each is a bulk for the peers. */
 const RESYNC_MS = 10_000;
 /** Messages retried at a time. */
@@ -134,8 +131,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   private nextSequence = 0;
   private begun = false;
   private unflushed = false;
-  private sayHello = true;
-  private sayHelloBack = false;
+  private readonly ownHello = new OwnHello();
   private lastTransmissionMs: number;
   /** Messages were given up that a peer may need. */
   private shortOf = false;
@@ -264,7 +260,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     const state = pointer.words[pointer.at + CACHE]! & STATE_MASK;
     const sequence = this.takeSequence();
     const at = sink.reserve();
-    sink.commit(encodeFlow(sink.out, at, TYPE_OF_STATE[state]!, this.takeHello(), sequence, pointer, encode));
+    sink.commit(encodeFlow(sink.out, at, TYPE_OF_STATE[state]!, this.ownHello.take(), sequence, pointer, encode));
     this.resendQueue.addFlow(row, sequence);
   }
 
@@ -298,14 +294,14 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     const sequence = this.takeSequence();
     const type = EXPECTATION_TYPES[state];
     const at = sink.reserve();
-    sink.commit(encodeExpectation(sink.out, at, type, this.takeHello(), sequence, expectation, encode.timeout));
+    sink.commit(encodeExpectation(sink.out, at, type, this.ownHello.take(), sequence, expectation, encode.timeout));
     this.outbox.markSent(entry, sequence);
   }
 
   private sendControl(message: ControlMessage): void {
     const { sink } = this;
     message.sequence = this.takeSequence();
-    message.flags = (message.flags & ~HELLO_FLAGS) | this.takeHello();
+    message.flags = (message.flags & ~HELLO_FLAGS) | this.ownHello.take();
     const at = sink.reserve();
     sink.commit(encodeControl(sink.out, at, message.flags, message.sequence, message.from, message.to));
     if ((message.flags & RANGE_FLAGS) !== 0) this.resendQueue.addControl(message);
@@ -331,13 +327,6 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     const sequence = this.nextSequence;
     this.nextSequence = (sequence + 1) >>> 0;
     return sequence;
-  }
-
-  private takeHello(): number {
-    if (!this.sayHello && !this.sayHelloBack) return 0;
-    const flags = (this.sayHello ? FLAG_HELLO : 0) | (this.sayHelloBack ? FLAG_HELLO_BACK : 0);
-    this.sayHelloBack = false;
-    return flags;
   }
 
   private queueControl(flags: number, from: number, to: number): void {
@@ -484,7 +473,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     if (this.peers.heard(peer, this.nowMs)) this.returned(peer);
     if (hello && !this.hello(peer, header)) return DONE;
     if (!this.inSequence(peer, header)) return DONE;
-    if (!hello) endGreeting(peer, sequence);
+    if (!hello) peer.greeting.end(sequence);
     if ((flags & FLAG_HELLO_BACK) !== 0) this.known(peer);
     if (data) return TAKE;
     this.control(peer, header);
@@ -496,7 +485,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     this.resendQueue.unmark(peer.bit);
     this.outbox.unmark(peer.bit);
     // It runs already, and where it was we were not heard, nor our HELLO, which another node may have answered.
-    if (this.context.sharedLink && sequence !== null && !peer.tracker.started) this.sayHello = true;
+    if (this.context.sharedLink && sequence !== null && !peer.tracker.started) this.ownHello.saying = true;
     return peer;
   }
 
@@ -578,33 +567,21 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
 
   /** @returns false when the message is to be dropped: the network repeated it, or it came late */
   private hello(peer: Peer, { sequence, flags }: MessageHeader): boolean {
-    if (peer.greeting && peer.tracker.continues(sequence)) {
-      peer.greetingTo = sequence;
-      peer.greetingMs = this.nowMs;
-    } else if (this.isOldHello(peer, sequence)) {
-      this.tracking.before++;
-      return false;
-    } else this.newLife(peer, sequence, (flags & FLAG_HELLO_BACK) !== 0);
-    this.sayHelloBack = true;
+    if (!peer.greeting.goesOn(sequence, this.nowMs)) {
+      if (peer.greeting.isOld(sequence, this.nowMs)) {
+        this.tracking.before++;
+        return false;
+      }
+      this.newLife(peer, sequence, (flags & FLAG_HELLO_BACK) !== 0);
+    }
+    this.ownHello.answer();
     return true;
-  }
-
-  /**
-   * All HELLOs of a life come before its other messages, so one with such a number is an old one. But a peer that soon
-   * starts again takes the same numbers: only for a while is it old. Not answered meanwhile, the peer goes on greeting.
-   */
-  private isOldHello(peer: Peer, sequence: number): boolean {
-    if (!peer.tracker.started || this.nowMs - peer.greetingMs >= OLD_HELLO_MS) return false;
-    return isWithin(sequence, sequencePlus(peer.greetingFrom, -LATE_HELLOS), peer.greetingTo);
   }
 
   private newLife(peer: Peer, sequence: number, knowsUs: boolean): void {
     const known = peer.tracker.started;
     peer.restart();
-    peer.greeting = true;
-    peer.greetingFrom = sequence;
-    peer.greetingTo = sequence;
-    peer.greetingMs = this.nowMs;
+    peer.greeting.begin(sequence, this.nowMs);
     if (!knowsUs) {
       this.forgive(peer);
       if (this.peers.live <= 1) this.shortOf = false;
@@ -620,7 +597,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
 
   private known(peer: Peer): void {
     peer.knowsUs = true;
-    if (this.peers.all.every((other) => other.knowsUs || !other.live)) this.sayHello = false;
+    if (this.peers.all.every((other) => other.knowsUs || !other.live)) this.ownHello.saying = false;
   }
 
   private control(peer: Peer, { flags, from, to }: MessageHeader): void {
@@ -657,7 +634,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
    * is about a former life of ours, whose numbers may have been the same.
    */
   private isOurs(peer: Peer, to: number): boolean {
-    if (this.sayHello && !peer.knowsUs) return false;
+    if (this.ownHello.saying && !peer.knowsUs) return false;
     if (!this.peers.several) return true;
     const behind = sequenceDistance(to, this.nextSequence);
     return behind > 0 && behind <= OWN_RANGE;
@@ -686,7 +663,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   health(): Health {
     if (this.peers.live === 0) return 'peer gone';
     const waits = this.flight.deadlineMs !== Number.POSITIVE_INFINITY || this.bulkCursor.active || this.shortOf;
-    return waits || this.sayHello ? 'behind' : 'in sync';
+    return waits || this.ownHello.saying ? 'behind' : 'in sync';
   }
 
   visitUnacknowledged(visitor: UnacknowledgedVisitor): void {
@@ -731,15 +708,4 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
 function isControl({ type, flags, from, to }: MessageHeader): boolean {
   if (type !== CONTROL || (flags & (RANGE_FLAGS | FLAG_ALIVE)) === 0) return false;
   return (flags & (FLAG_ACK | FLAG_NACK)) === 0 || !sequenceAfter(from, to);
-}
-
-/** The first message of a life without HELLO: every one before it belongs to the greeting. */
-function endGreeting(peer: Peer, sequence: number): void {
-  if (!peer.greeting) return;
-  peer.greeting = false;
-  peer.greetingTo = sequencePlus(sequence, -1);
-}
-
-function isWithin(sequence: number, first: number, last: number): boolean {
-  return !sequenceAfter(first, sequence) && !sequenceAfter(sequence, last);
 }

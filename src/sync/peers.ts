@@ -1,3 +1,4 @@
+import { Greeting } from './greeting.js';
 import { MissingRange } from './missing.js';
 import { SequenceTracker, sequenceAfter, sequenceDistance } from './sequence.js';
 
@@ -26,12 +27,7 @@ export class Peer {
   waitingSinceMs = 0;
   /** Messages until an ACK leaves. */
   window: number;
-  /** True while every message of this life said HELLO; their first and last numbers. */
-  greeting = false;
-  greetingFrom = 0;
-  greetingTo = 0;
-  /** When the last HELLO of this life came. */
-  greetingMs = 0;
+  readonly greeting: Greeting;
   /** It has answered our HELLO. */
   knowsUs = false;
   heardMs = 0;
@@ -56,6 +52,7 @@ export class Peer {
     readonly firstMs: number,
   ) {
     this.tracker = new SequenceTracker(bound);
+    this.greeting = new Greeting(this.tracker);
     this.window = windowSize;
   }
 
@@ -90,7 +87,7 @@ export class Peer {
     this.acknowledged();
     this.resetWindow();
     this.missing.pending = false;
-    this.greeting = false;
+    this.greeting.forget();
     this.passed = null;
   }
 
