@@ -22,6 +22,8 @@ export class Link {
   packets = 0;
   /** Nodes that nobody hears, and that hear nobody. */
   readonly away = new Set<number>();
+  /** Groups of nodes that hear each other, and nobody of the others hears them. */
+  readonly islands = new Set<readonly number[]>();
   private readonly nodes: Array<(packet: Uint8Array, from: number) => void> = [];
 
   constructor(
@@ -42,10 +44,16 @@ export class Link {
 
   private carry(packet: Uint8Array, from: number, to: number): void {
     const { random, weather } = this;
-    if (this.away.has(from) || this.away.has(to) || random.chance(weather.loss)) return;
+    if (this.isCut(from, to) || random.chance(weather.loss)) return;
     this.deliver(random.chance(weather.damage) ? this.damaged(packet) : packet, from, to);
     if (random.chance(weather.repeat)) this.deliver(packet, from, to);
     if (random.chance(weather.stray)) this.deliver(this.stray(), from, to);
+  }
+
+  private isCut(from: number, to: number): boolean {
+    if (this.away.has(from) || this.away.has(to)) return true;
+    for (const island of this.islands) if (island.includes(from) !== island.includes(to)) return true;
+    return false;
   }
 
   private deliver(packet: Uint8Array, from: number, to: number): void {

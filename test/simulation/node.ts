@@ -35,6 +35,8 @@ import type { Timeline } from './timeline.js';
 
 export interface NodeOptions {
   readonly shared: boolean;
+  /** Flows the node may handle at a time; default FLOWS. */
+  readonly flows?: number;
   makeMode(context: SyncContext, external: ExternalCache): SyncMode;
   /** The external cache; absent: one whose entries stay. */
   makeExternal?(limit: number, clock: Clock): ExternalCache;
@@ -55,7 +57,13 @@ export class SimulatedNode {
   /** What the kernel holds: flow number to its mark. Survives a restart of the daemon. */
   readonly kernel = new Map<number, number>();
   readonly notes: string[] = [];
+  /** Seconds by which its wall clock is ahead of the others', or behind. */
+  clockStep = 0;
   private readonly scratch = new FlowScratch();
+  private readonly clock: Clock = {
+    monotonicMs: () => this.timeline.monotonicMs(),
+    wallSeconds: () => this.timeline.wallSeconds() + this.clockStep,
+  };
   private incarnation = 0;
   private down = false;
   private wakeMs = Number.POSITIVE_INFINITY;
@@ -74,7 +82,7 @@ export class SimulatedNode {
 
   /** A random change of a random flow of the kernel. */
   change(): void {
-    const flow = this.random.between(0, FLOWS - 1);
+    const flow = this.random.between(0, (this.options.flows ?? FLOWS) - 1);
     const known = this.kernel.has(flow);
     if (known && this.random.chance(0.3)) {
       this.fill(flow, this.kernel.get(flow)!);
@@ -139,9 +147,9 @@ export class SimulatedNode {
   }
 
   private life(): [InternalCache, ExternalCache, SyncMode] {
-    const { timeline, link, random, options, incarnation } = this;
-    const external = options.makeExternal?.(LIMIT, timeline) ?? new ExternalCache(LIMIT, timeline);
-    const internal: InternalCache = new InternalCache(LIMIT, timeline, {
+    const { clock, link, random, options, incarnation } = this;
+    const external = options.makeExternal?.(LIMIT, clock) ?? new ExternalCache(LIMIT, clock);
+    const internal: InternalCache = new InternalCache(LIMIT, clock, {
       changed: (row) => mode.enqueue(row),
       unsent: (row) => mode.hold?.(row),
       leaving: (row) => mode.forget(row),
@@ -151,7 +159,7 @@ export class SimulatedNode {
       sink: new PacketSink((packet) => {
         if (incarnation === this.incarnation) link.send(packet, this.index);
       }),
-      clock: timeline,
+      clock,
       logger: { ...silentLogger, notice: (text) => this.note(text), warning: (text) => this.note(text) },
       encode: ENCODE,
       sharedLink: options.shared,
