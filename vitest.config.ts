@@ -8,15 +8,18 @@ const pure = ['unit', 'golden', 'property', 'simulation'];
  */
 const system = { kernel: 1, interop: 3, e2e: 2 };
 
+const setupFiles = ['test/support/property-seed.ts'];
+
 export default defineConfig({
   test: {
     projects: [
       ...pure.map((name) => ({
-        test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: 60_000 },
+        test: { name, setupFiles, include: [`test/${name}/**/*.test.ts`], testTimeout: 60_000 },
       })),
       ...Object.entries(system).map(([name, maxWorkers]) => ({
         test: {
           name,
+          setupFiles,
           include: [`test/${name}/**/*.test.ts`],
           testTimeout: 180_000,
           hookTimeout: 60_000,

@@ -84,6 +84,9 @@ function expectSame(text: string): void {
 /** Interface names with odd characters, and hexadecimal words where a name may stand: refused there, names here. */
 const LEGAL_HERE = /\bInterface\s+(?:# c\n)?[^A-Za-z{}#]|\babcd\b(?!\/)/;
 
+/** A Type in the block of a Type is accepted there, to no effect that anybody could want. */
+const LEGAL_THERE = /\bType\b[^{}]*\{(?:[^{}]|\{[^{}]*\})*\bType\b/;
+
 describe.skipIf(!hasOriginal)('the original accepts and refuses the same files', () => {
   it('files that follow the grammar', () => {
     fc.assert(
@@ -93,7 +96,9 @@ describe.skipIf(!hasOriginal)('the original accepts and refuses the same files',
   });
 
   it('files with a mistake or two', () => {
-    const text = mutatedWords.map(toText).filter((candidate) => !LEGAL_HERE.test(candidate));
+    const text = mutatedWords
+      .map(toText)
+      .filter((candidate) => !LEGAL_HERE.test(candidate) && !LEGAL_THERE.test(candidate));
     fc.assert(fc.property(text, expectSame), { numRuns: 600 });
   });
 
