@@ -48,12 +48,30 @@ const pureRule = {
   to: { dependencyTypes: ['core'] },
 };
 
+// Keys and ciphers in one place, where they can be reviewed together.
+const cryptoRule = {
+  name: 'home-of-crypto',
+  severity: 'error',
+  from: { path: '^src/', pathNot: '^src/channel/seal\\.ts$' },
+  to: { path: '^(node:)?crypto$' },
+};
+
+// No other programs are run, but for the daemon's own start in the background; so there is no shell either.
+const processRule = {
+  name: 'no-other-programs',
+  severity: 'error',
+  from: { path: '^src/', pathNot: '^src/daemon/background\\.ts$' },
+  to: { path: '^(node:)?child_process$' },
+};
+
 module.exports = {
   forbidden: [
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
     ...layerRules,
     ...libraryRules,
     pureRule,
+    cryptoRule,
+    processRule,
   ],
   options: {
     tsConfig: { fileName: 'tsconfig.json' },

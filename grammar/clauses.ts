@@ -774,6 +774,28 @@ const LINK_CLAUSES: readonly Clause[] = [
     effect: WORKS,
   },
   {
+    name: 'AcceptFrom',
+    blocks: ALL_LINKS,
+    takes: NAME,
+    key: 'acceptFrom',
+    default: 'link',
+    reload: 'restart',
+    summary:
+      "Who is heard. Link: addresses in the networks of the interface, over that interface, if the peer's is one of them; Peer: the peer's address alone; Any: everybody.",
+    effect: WORKS,
+  },
+  {
+    name: 'KeyFile',
+    blocks: ALL_LINKS,
+    takes: [{ value: 'path' }],
+    key: 'keyFile',
+    limits: { mostBytes: 256, message: 'KeyFile path is longer than 256 characters' },
+    reload: 'restart',
+    summary:
+      'File with the key that encrypts and authenticates the link, read again on SIGHUP. Unset: plain text, as the original.',
+    effect: WORKS,
+  },
+  {
     name: 'ErrorQueueLength',
     blocks: ['tcp'],
     takes: INTEGER,

@@ -1,6 +1,8 @@
 // Facts about the host and settings of the process that Node.js has no call for.
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -10,6 +12,7 @@
 
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "addon.h"
 
@@ -48,6 +51,36 @@ Napi::Value InterfaceFlags(const Napi::CallbackInfo& info) {
   ifreq answer;
   long result = AskInterface(info, SIOCGIFFLAGS, &answer);
   return Result(info, result < 0 ? result : static_cast<unsigned short>(answer.ifr_flags));
+}
+
+// Bits of an address that are set: the length of a prefix, of its netmask.
+uint8_t PrefixLength(const uint8_t* mask, size_t size) {
+  uint8_t bits = 0;
+  for (size_t i = 0; i < size; i++) bits += static_cast<uint8_t>(__builtin_popcount(mask[i]));
+  return bits;
+}
+
+// Addresses of the interface of that name, of all for an empty one: records of 18 bytes, see src/channel/networks.ts.
+Napi::Value InterfaceAddresses(const Napi::CallbackInfo& info) {
+  std::string name = Text(info, 0);
+  ifaddrs* list = nullptr;
+  if (Retry([&] { return getifaddrs(&list); }) < 0) return Napi::Uint8Array::New(info.Env(), 0);
+  std::vector<uint8_t> records;
+  for (ifaddrs* one = list; one != nullptr; one = one->ifa_next) {
+    if (one->ifa_addr == nullptr || one->ifa_netmask == nullptr || (!name.empty() && name != one->ifa_name)) continue;
+    int family = one->ifa_addr->sa_family;
+    if (family != AF_INET && family != AF_INET6) continue;
+    size_t size = family == AF_INET ? sizeof(in_addr) : sizeof(in6_addr);
+    size_t offset = family == AF_INET ? offsetof(sockaddr_in, sin_addr) : offsetof(sockaddr_in6, sin6_addr);
+    uint8_t record[18] = {static_cast<uint8_t>(size)};
+    record[1] = PrefixLength(reinterpret_cast<uint8_t*>(one->ifa_netmask) + offset, size);
+    std::memcpy(record + 2, reinterpret_cast<uint8_t*>(one->ifa_addr) + offset, size);
+    records.insert(records.end(), record, record + sizeof record);
+  }
+  freeifaddrs(list);
+  auto result = Napi::Uint8Array::New(info.Env(), records.size());
+  if (!records.empty()) std::memcpy(result.Data(), records.data(), records.size());
+  return result;
 }
 
 Napi::Value ErrnoName(const Napi::CallbackInfo& info) {
@@ -100,6 +133,7 @@ void InitHost(Napi::Env env, Napi::Object exports) {
   exports["interfaceIndex"] = Napi::Function::New<InterfaceIndex>(env);
   exports["interfaceMtu"] = Napi::Function::New<InterfaceMtu>(env);
   exports["interfaceFlags"] = Napi::Function::New<InterfaceFlags>(env);
+  exports["interfaceAddresses"] = Napi::Function::New<InterfaceAddresses>(env);
   exports["errnoName"] = Napi::Function::New<ErrnoName>(env);
   exports["errnoText"] = Napi::Function::New<ErrnoText>(env);
   exports["setScheduler"] = Napi::Function::New<SetScheduler>(env);

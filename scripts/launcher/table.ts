@@ -190,6 +190,7 @@ function mostOf({ key }: Clause): number {
 function takes(block: BlockName, clause: Clause): string {
   if (clause.name === 'Mode') return 'm';
   if (clause.key === 'schedulerPolicy') return '=rr|RR|fifo|FIFO';
+  if (clause.key === 'acceptFrom') return '=link|Link|peer|Peer|any|Any';
   if (clause.key === 'syslog') return `b=${SYSLOG_FACILITIES.join('|')}`;
   return `${clause.valueOrBlock ? '{' : ''}${clause.takes.map((argument) => argumentText(block, clause, argument)).join('')}`;
 }

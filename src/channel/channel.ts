@@ -4,6 +4,8 @@
  */
 import { ConntrackdError, SystemError } from '../base/errors.js';
 import type { Views } from '../base/views.js';
+import type { Seal } from './seal.js';
+import type { AcceptFrom, SecurityStatistics } from './security.js';
 
 export type ChannelKind = 'udp' | 'multicast' | 'tcp';
 
@@ -28,8 +30,10 @@ export interface ChannelOptions {
   readonly checksum: boolean;
   /** TCP: packets kept while the peer is away; null or 0: the default. */
   readonly errorQueueLength?: number | null | undefined;
-  /** True: what does not come from `peerAddress` over `interface` is dropped (UDP, TCP). */
-  readonly peerOnly?: boolean | undefined;
+  /** Who may send; unset: anybody. */
+  readonly acceptFrom?: AcceptFrom | undefined;
+  /** What is sent is sealed, and only what is sealed is heard; null or unset: plain text. */
+  readonly seal?: Seal | null | undefined;
 }
 
 /** Who takes what arrives. Called from the event loop, never from within `flush`. */
@@ -102,6 +106,7 @@ export interface Channel {
   moveWaiting(other: Channel): void;
 
   readonly statistics: ChannelStatistics;
+  readonly security: SecurityStatistics;
   /** Effective socket buffers in bytes as the kernel reports them, which is twice what was asked for; 0 when closed. */
   readonly sendBuffer: number;
   readonly receiveBuffer: number;

@@ -3,8 +3,10 @@ import { BurstPace, REST_MS } from '../base/burst.js';
 import { Views } from '../base/views.js';
 import { POLL_READABLE } from '../native/constants.js';
 import { Poll, receiveBatch } from '../native/index.js';
-import { SOCKADDR_IN6_BYTES } from '../native/sockaddr.js';
+import { formatSocketAddress, SOCKADDR_IN6_BYTES } from '../native/sockaddr.js';
 import type { ChannelReceiver, ChannelStatistics } from './channel.js';
+import { isSealed, REFUSED, type Seal } from './seal.js';
+import type { Guard } from './security.js';
 import { SOURCE_WORDS, SourceTable, STRANGER } from './sources.js';
 
 /** Datagrams per turn of the event loop; then kernel events, timers and control requests have theirs. */
@@ -21,8 +23,20 @@ const SHORTEST_SLOT = 2048;
 /** No UDP datagram is longer (RFC 768: 16-bit length). */
 const LONGEST_SLOT = 65536;
 
+export interface DatagramReceiverContext {
+  readonly statistics: ChannelStatistics;
+  readonly guard: Guard;
+  /** Null: plain text. */
+  readonly seal: Seal | null;
+  readonly receiver: ChannelReceiver;
+}
+
 /** Receives datagrams in batches and tells their senders apart. */
 export class DatagramReceiver {
+  private readonly statistics: ChannelStatistics;
+  private readonly receiver: ChannelReceiver;
+  private readonly guard: Guard;
+  private readonly seal: Seal | null;
   private readonly lengths = new Int32Array(BATCH);
   private readonly sources = new Uint32Array(BATCH * SOURCE_WORDS);
   private readonly sourceBytes = new Uint8Array(this.sources.buffer, 0, BATCH * SOCKADDR_IN6_BYTES);
@@ -34,10 +48,12 @@ export class DatagramReceiver {
   private pace = new BurstPace(GATHER_FROM, 0);
   private restTimer: NodeJS.Timeout | null = null;
 
-  constructor(
-    private readonly statistics: ChannelStatistics,
-    private readonly receiver: ChannelReceiver,
-  ) {}
+  constructor({ statistics, guard, seal, receiver }: DatagramReceiverContext) {
+    this.statistics = statistics;
+    this.guard = guard;
+    this.seal = seal;
+    this.receiver = receiver;
+  }
 
   /**
    * @param fd stays the caller's, to be closed after `close`
@@ -81,8 +97,11 @@ export class DatagramReceiver {
       statistics.receiveErrors++;
       return;
     }
+    this.table.nowMs = performance.now();
     for (let slot = 0; slot < count; slot++) {
-      this.hand(views, slot * slotBytes, this.lengths[slot]!, this.table.identify(this.sources, slot * SOURCE_WORDS));
+      const source = this.table.identify(this.sources, slot * SOURCE_WORDS);
+      if (source < 0) this.refuse(slot, source);
+      else this.hand(views, slot * slotBytes, this.lengths[slot]!, source);
       // Whoever takes a datagram may close the channel.
       if (this.fd < 0) return;
     }
@@ -103,12 +122,35 @@ export class DatagramReceiver {
   }
 
   private hand(views: Views, at: number, length: number, source: number): void {
-    if (length < 0 || source === STRANGER) {
+    if (length < 0) {
       this.statistics.receiveErrors++;
       return;
     }
     this.statistics.bytesReceived += length;
     this.statistics.packetsReceived++;
+    if (this.seal !== null) {
+      this.unseal(this.seal, views, at, length, source);
+      return;
+    }
+    if (length > 0 && isSealed(views.u8, at)) this.guard.refuse('noKey', () => this.sourceName(source));
     this.receiver.onDatagram(views, at, length, source);
+  }
+
+  private unseal(seal: Seal, views: Views, at: number, length: number, source: number): void {
+    const opened = seal.open(views.u8, at, length);
+    if (opened === REFUSED) {
+      this.guard.refuse(seal.refusal, () => this.sourceName(source));
+      return;
+    }
+    this.guard.statistics.opened++;
+    this.receiver.onDatagram(seal.views, 0, opened, source);
+  }
+
+  private refuse(slot: number, source: number): void {
+    this.statistics.receiveErrors++;
+    const at = slot * SOCKADDR_IN6_BYTES;
+    this.guard.refuse(source === STRANGER ? 'strangers' : 'tooManySenders', () =>
+      formatSocketAddress(this.sourceBytes.slice(at, at + SOCKADDR_IN6_BYTES)),
+    );
   }
 }

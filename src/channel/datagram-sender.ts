@@ -19,7 +19,7 @@ export interface SenderCalls {
   readonly poll: (fd: number, callback: () => void) => Pick<Poll, 'start' | 'stop' | 'close'>;
 }
 
-const NATIVE_CALLS: SenderCalls = { sendBatch, poll: (fd, callback) => new Poll(fd, callback) };
+export const NATIVE_CALLS: SenderCalls = { sendBatch, poll: (fd, callback) => new Poll(fd, callback) };
 
 /**
  * Sends packets as datagrams, in order. While the kernel takes none they wait; when too many wait the oldest are

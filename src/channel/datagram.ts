@@ -2,10 +2,15 @@ import type { Logger } from '../base/logger.js';
 import type { Views } from '../base/views.js';
 import { SO_NO_CHECK, SO_REUSEADDR, SOCK_DGRAM, SOL_SOCKET } from '../native/constants.js';
 import { closeSocket, interfaceIndex, interfaceMtu, setOption } from '../native/index.js';
+import { Admission } from './admission.js';
 import { type Channel, type ChannelOptions, type ChannelReceiver, ChannelStatistics, opening } from './channel.js';
 import { DatagramReceiver } from './datagram-receiver.js';
 import { DatagramSender } from './datagram-sender.js';
+import { OutsideCounter } from './outside.js';
 import { moveMessages } from './packer.js';
+import { SEAL_OVERHEAD } from './seal.js';
+import { sendingCalls } from './seal-sender.js';
+import { Guard, type SecurityStatistics } from './security.js';
 import { endpoint, sizeBuffer, socketFor } from './sockets.js';
 import type { SourceTable } from './sources.js';
 
@@ -21,12 +26,15 @@ export abstract class DatagramChannel implements Channel {
   readonly interface: string;
   readonly out: Views;
   readonly statistics = new ChannelStatistics();
+  readonly security: SecurityStatistics;
   sendBuffer = 0;
   receiveBuffer = 0;
 
   private readonly sender: DatagramSender;
   private readonly receiver: DatagramReceiver;
+  private readonly outside: OutsideCounter;
   private readonly descriptors: number[] = [];
+  protected admission: Admission;
 
   constructor(
     protected readonly options: ChannelOptions,
@@ -34,8 +42,14 @@ export abstract class DatagramChannel implements Channel {
     private readonly log: Logger,
   ) {
     this.interface = options.interface;
-    this.sender = new DatagramSender(this.statistics, () => receiver.onUncongested?.());
-    this.receiver = new DatagramReceiver(this.statistics, receiver);
+    const { seal = null } = options;
+    const { statistics } = this;
+    const guard = new Guard(options.interface, log);
+    this.security = guard.statistics;
+    this.sender = new DatagramSender(statistics, () => receiver.onUncongested?.(), sendingCalls(seal, this.security));
+    this.receiver = new DatagramReceiver({ statistics, guard, seal, receiver });
+    this.outside = new OutsideCounter(guard);
+    this.admission = new Admission(options);
     this.out = this.sender.packer.views;
   }
 
@@ -72,6 +86,7 @@ export abstract class DatagramChannel implements Channel {
   close(): void {
     this.sender.close();
     this.receiver.close();
+    this.outside.close();
     for (const fd of this.descriptors.splice(0)) closeSocket(fd);
     this.sendBuffer = 0;
     this.receiveBuffer = 0;
@@ -81,7 +96,7 @@ export abstract class DatagramChannel implements Channel {
     if (!this.isOpen) return;
     opening(this.options, () => {
       const mtu = interfaceMtu(this.interface);
-      this.sender.packer.setPacketBytes(mtu - HEADER_BYTES);
+      this.sender.packer.setPacketBytes(this.packetBytes(mtu));
       this.receiver.adapt(mtu);
     });
   }
@@ -99,6 +114,8 @@ export abstract class DatagramChannel implements Channel {
   protected abstract prepareSender(fd: number, interfaceIndex: number): void;
   /** Binds the receiving socket. */
   protected abstract bindReceiver(fd: number, interfaceIndex: number): void;
+  /** Binds a socket for what comes over other interfaces; not called for those that hear nothing of it. */
+  protected bindOutside?(fd: number, interfaceIndex: number): void;
   /** Who is expected to send. */
   protected abstract expectedSources(interfaceIndex: number): SourceTable;
 
@@ -106,10 +123,24 @@ export abstract class DatagramChannel implements Channel {
     const { peerAddress, port } = this.options;
     const index = interfaceIndex(this.interface);
     const mtu = interfaceMtu(this.interface);
+    this.admission = new Admission(this.options);
     const sending = this.openSender(index);
     const receiving = this.openReceiver(index);
-    this.sender.open(sending, endpoint(peerAddress, port, index), mtu - HEADER_BYTES);
+    this.sender.open(sending, endpoint(peerAddress, port, index), this.packetBytes(mtu));
     this.receiver.open(receiving, mtu, this.receiveBuffer, this.expectedSources(index));
+    if (this.admission.oneInterface && this.bindOutside !== undefined) this.openOutside(index);
+    if (this.admission.remark !== '') this.log.notice(`${this.interface}: ${this.admission.remark}`);
+  }
+
+  private packetBytes(mtu: number): number {
+    return mtu - HEADER_BYTES - (this.options.seal ? SEAL_OVERHEAD : 0);
+  }
+
+  private openOutside(index: number): void {
+    const fd = this.socket();
+    setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    this.bindOutside?.(fd, index);
+    this.outside.open(fd);
   }
 
   private openSender(index: number): number {

@@ -11,6 +11,7 @@ import {
   type ErrorQueueStatistics,
 } from './channel.js';
 import { createChannel } from './create.js';
+import type { SecurityStatistics } from './security.js';
 
 /** How often a link that could not be opened is tried again. */
 const RETRY_MS = 1000;
@@ -48,6 +49,7 @@ export interface LinksContext {
 /** One of the links, as `-s link` shows it. */
 export interface LinkView {
   readonly channel: Channel;
+  readonly options: LinkOptions;
   readonly active: boolean;
 }
 
@@ -112,7 +114,11 @@ export class Links implements Channel {
 
   /** In the order of the configuration. */
   get views(): readonly LinkView[] {
-    return this.links.map((link) => ({ channel: link.channel, active: link === this.active }));
+    return this.links.map(({ channel, options }, position) => ({
+      channel,
+      options,
+      active: this.links[position] === this.active,
+    }));
   }
 
   // --- sending, on the active link
@@ -147,6 +153,10 @@ export class Links implements Channel {
 
   get statistics(): ChannelStatistics {
     return this.active.channel.statistics;
+  }
+
+  get security(): SecurityStatistics {
+    return this.active.channel.security;
   }
 
   get sendBuffer(): number {

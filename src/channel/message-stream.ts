@@ -16,8 +16,13 @@ export const FRAMING_LOST = -1;
  * before, so that every message is in one piece.
  */
 export class MessageStream {
-  readonly views = new Views(READ_BYTES + MAX_MESSAGE_BYTES);
+  readonly views: Views;
   private held = 0;
+
+  /** @param most bytes of a message, or of an envelope, which tells its length at the same place */
+  constructor(private readonly most = MAX_MESSAGE_BYTES) {
+    this.views = new Views((READ_BYTES + most + 3) & ~3);
+  }
 
   /** Byte offset where the next read goes. */
   get at(): number {
@@ -44,16 +49,21 @@ export class MessageStream {
    * what a message can have, or not padded to 4, is none. A new connection begins with a message.
    */
   complete(): number {
-    const { u8 } = this.views;
     const end = this.held;
     let at = 0;
     while (end - at >= LENGTH_KNOWN_BYTES) {
-      const length = (u8[at + 2]! << 8) | u8[at + 3]!;
-      if (length < HEADER_BYTES || length > MAX_MESSAGE_BYTES || (length & 3) !== 0) return FRAMING_LOST;
+      const length = this.lengthAt(at);
+      if (length < HEADER_BYTES || length > this.most || (length & 3) !== 0) return FRAMING_LOST;
       if (length > end - at) break;
       at += length;
     }
     return at;
+  }
+
+  /** Length of the message at `at`, as its header has it. */
+  lengthAt(at: number): number {
+    const { u8 } = this.views;
+    return (u8[at + 2]! << 8) | u8[at + 3]!;
   }
 
   /** The first `bytes` were dealt with. */

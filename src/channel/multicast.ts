@@ -56,9 +56,10 @@ export class MulticastChannel extends DatagramChannel {
     }
   }
 
-  /** Nobody in particular: whoever joins the group is a peer. */
+  /** Nobody in particular: whoever joins the group on the link is a peer. */
   protected expectedSources(): SourceTable {
-    return new SourceTable();
+    const { admission } = this;
+    return new SourceTable((words, at, nowMs) => admission.admits(words, at, nowMs));
   }
 
   private get isInet(): boolean {

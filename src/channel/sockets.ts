@@ -14,7 +14,7 @@ import {
 } from '../native/constants.js';
 import { getOption, openSocket, setOption } from '../native/index.js';
 import { inet6Address, inetAddress } from '../native/sockaddr.js';
-import type { ChannelOptions } from './channel.js';
+import type { ChannelKind, ChannelOptions } from './channel.js';
 
 /** Bytes of an IPv6 address; what has another length is IPv4. */
 const INET6_BYTES = 16;
@@ -52,6 +52,11 @@ export function socketFor(address: Uint8Array, type: number, keep: (fd: number) 
   const fd = openSocket(familyOf(address), type, 0);
   keep(fd);
   return fd;
+}
+
+/** Whether the link has one peer with an address, and not a group. */
+export function isPeerToPeer(kind: ChannelKind): boolean {
+  return kind !== 'multicast';
 }
 
 /** Only what arrives on that interface reaches the socket. */

@@ -4,14 +4,21 @@ import { formatSocketAddress, SOCKADDR_IN6_BYTES } from '../native/sockaddr.js';
 /** Words of a sockaddr_in6, and of a slot that `receiveBatch` fills. */
 export const SOURCE_WORDS = SOCKADDR_IN6_BYTES / 4;
 
-/**
- * Senders that are remembered. A link has a handful; more come only from somebody who forges addresses, and then the
- * one not heard for the longest is forgotten.
- */
+/** Senders that are remembered. A link has a handful; more come only from somebody who forges addresses. */
 const MOST_SOURCES = 64;
+/**
+ * A sender that was heard within this time is not forgotten for a new one, however many come: who forges addresses
+ * does not drive out a peer, which says something every second.
+ */
+const ALIVE_MS = 10_000;
 
 /** The sender is not one of those that may send. */
 export const STRANGER = -1;
+/** It may, but all that are remembered are alive. */
+export const CROWDED = -2;
+
+/** Who may send besides those that `add` was called for. @param at index of the word where the sockaddr begins */
+export type Admits = (words: Uint32Array, at: number, nowMs: number) => boolean;
 
 /**
  * Numbers for senders, by address and scope. The port does not count: a peer sends from another one after each restart
@@ -20,29 +27,33 @@ export const STRANGER = -1;
 export class SourceTable {
   private readonly words = new Uint32Array(MOST_SOURCES * SOURCE_WORDS);
   private readonly numbers = new Int32Array(MOST_SOURCES).fill(STRANGER);
-  private readonly lastHeard = new Float64Array(MOST_SOURCES);
+  private readonly lastHeardMs = new Float64Array(MOST_SOURCES);
   private count = 0;
+  /** Rows of senders that are expected: they stay. */
+  private expected = 0;
   private nextNumber = 0;
-  private heard = 0;
   private latest = 0;
+  /** Of a clock that never goes back; to be set now and then. */
+  nowMs = 0;
 
-  /** @param closed only senders that `add` was called for may send */
-  constructor(private readonly closed = false) {}
+  constructor(private readonly admits: Admits = () => true) {}
 
   /** @param address a raw sockaddr of a sender that is expected. @returns its number */
   add(address: Uint8Array): number {
     const words = new Uint32Array(SOURCE_WORDS);
     new Uint8Array(words.buffer).set(address);
     const known = this.search(words, 0);
-    return known < 0 ? this.insert(words, 0) : this.numbers[known]!;
+    if (known >= 0) return this.numbers[known]!;
+    this.expected++;
+    return this.insert(words, 0, this.count++);
   }
 
-  /** @param at index of the word where the sender's sockaddr begins. @returns its number, or STRANGER */
+  /** @param at index of the word where the sender's sockaddr begins. @returns its number, STRANGER or CROWDED */
   identify(words: Uint32Array, at: number): number {
     const row = this.matches(this.latest, words, at) ? this.latest : this.search(words, at);
-    if (row < 0) return this.closed ? STRANGER : this.insert(words, at);
+    if (row < 0) return this.admits(words, at, this.nowMs) ? this.meet(words, at) : STRANGER;
     this.latest = row;
-    this.lastHeard[row] = ++this.heard;
+    this.lastHeardMs[row] = this.nowMs;
     return this.numbers[row]!;
   }
 
@@ -75,11 +86,20 @@ export class SourceTable {
     return -1;
   }
 
-  private insert(words: Uint32Array, at: number): number {
-    const row = this.count < MOST_SOURCES ? this.count++ : this.lastHeard.indexOf(Math.min(...this.lastHeard));
+  private meet(words: Uint32Array, at: number): number {
+    if (this.count < MOST_SOURCES) return this.insert(words, at, this.count++);
+    let oldest = this.expected;
+    for (let row = oldest; row < MOST_SOURCES; row++) {
+      if (this.lastHeardMs[row]! < this.lastHeardMs[oldest]!) oldest = row;
+    }
+    if (this.nowMs - this.lastHeardMs[oldest]! < ALIVE_MS) return CROWDED;
+    return this.insert(words, at, oldest);
+  }
+
+  private insert(words: Uint32Array, at: number, row: number): number {
     this.words.set(words.subarray(at, at + SOURCE_WORDS), row * SOURCE_WORDS);
     this.numbers[row] = this.nextNumber++;
-    this.lastHeard[row] = ++this.heard;
+    this.lastHeardMs[row] = this.nowMs;
     this.latest = row;
     return this.numbers[row]!;
   }

@@ -15,6 +15,8 @@ import {
 import { closeSocket, connect, getOption, Poll, receive, send, setOption } from '../native/index.js';
 import type { ChannelOptions, ChannelStatistics, ErrorQueueStatistics } from './channel.js';
 import { type MessageSink, moveMessages, Packer, type PacketOutlet } from './packer.js';
+import { SealedStream } from './sealed-stream.js';
+import type { SecurityStatistics } from './security.js';
 import { sizeBuffer, socketFor } from './sockets.js';
 
 /** ErrorQueueLength, spec/config.md. */
@@ -53,13 +55,17 @@ export class TcpClient implements PacketOutlet {
   private lastAttemptMs = Number.NEGATIVE_INFINITY;
   private timer: NodeJS.Timeout | null = null;
   private readonly scrap = new ArrayBuffer(SCRAP_BYTES);
+  /** Packets in their envelopes on the way to the kernel; null: plain text. */
+  private readonly sealed: SealedStream | null;
 
   constructor(
     private readonly options: ChannelOptions,
     private readonly statistics: ChannelStatistics,
+    security: SecurityStatistics,
     private readonly onUncongested: () => void,
     private log: Logger,
   ) {
+    this.sealed = options.seal ? new SealedStream(options.seal, security) : null;
     this.maximum = options.errorQueueLength || DEFAULT_ERROR_QUEUE;
     const bytes = Math.min(Math.max(LEAST_BYTES, this.maximum * BYTES_PER_PACKET), MOST_BYTES);
     this.packer = new Packer({ bytes, packets: Math.max(LEAST_PACKETS, this.maximum + 1) }, this);
@@ -105,7 +111,11 @@ export class TcpClient implements PacketOutlet {
 
   drain(): void {
     if (!this.isConnected) this.connectSoon();
-    while (this.isConnected && !this.blocked && this.packer.pending > 0) this.sendSome();
+    while (this.isConnected && !this.blocked && this.hasMore) this.sendSome();
+  }
+
+  private get hasMore(): boolean {
+    return this.packer.pending > 0 || (this.sealed !== null && this.sealed.length > 0);
   }
 
   dropped(packets: number): void {
@@ -114,12 +124,10 @@ export class TcpClient implements PacketOutlet {
 
   /** All complete packets in one call, since they lie one after the other. */
   private sendSome(): void {
-    const { packer, statistics } = this;
-    const at = packer.streamStart;
-    const sent = send(this.fd, packer.views.buffer, at, packer.streamEnd - at);
+    const { statistics } = this;
+    const sent = this.sealed === null ? this.sendPlain() : this.sendSealed(this.sealed);
     if (sent >= 0) {
       statistics.bytesSent += sent;
-      statistics.packetsSent += packer.sentBytes(sent);
     } else if (sent === -EAGAIN || sent === -ENOBUFS) {
       this.blocked = true;
       this.poll?.start(POLL_READABLE | POLL_WRITABLE);
@@ -128,6 +136,21 @@ export class TcpClient implements PacketOutlet {
       this.disconnect();
       this.connectSoon();
     }
+  }
+
+  private sendPlain(): number {
+    const { packer } = this;
+    const at = packer.streamStart;
+    const sent = send(this.fd, packer.views.buffer, at, packer.streamEnd - at);
+    if (sent >= 0) this.statistics.packetsSent += packer.sentBytes(sent);
+    return sent;
+  }
+
+  private sendSealed(sealed: SealedStream): number {
+    if (sealed.length === 0) this.statistics.packetsSent += sealed.take(this.packer);
+    const sent = send(this.fd, sealed.buffer, sealed.at, sealed.length);
+    if (sent > 0) sealed.sent(sent);
+    return sent;
   }
 
   /** Connects if packets wait, now or when a second has passed since the last attempt. */
@@ -224,5 +247,6 @@ export class TcpClient implements PacketOutlet {
     if (this.fd >= 0) closeSocket(this.fd);
     this.fd = -1;
     this.packer.restartStream();
+    this.sealed?.clear();
   }
 }

@@ -9,6 +9,8 @@ import {
   type ErrorQueueStatistics,
   opening,
 } from './channel.js';
+import { SEAL_OVERHEAD } from './seal.js';
+import { Guard, type SecurityStatistics } from './security.js';
 import { endpoint } from './sockets.js';
 import { TcpClient } from './tcp-client.js';
 import { TcpServer } from './tcp-server.js';
@@ -22,6 +24,7 @@ export class TcpChannel implements Channel {
   readonly interface: string;
   readonly out: Views;
   readonly statistics = new ChannelStatistics();
+  readonly security: SecurityStatistics;
   private readonly outgoing: TcpClient;
   private readonly incoming: TcpServer;
 
@@ -31,8 +34,10 @@ export class TcpChannel implements Channel {
     log: Logger,
   ) {
     this.interface = options.interface;
-    this.outgoing = new TcpClient(options, this.statistics, () => receiver.onUncongested?.(), log);
-    this.incoming = new TcpServer(options, this.statistics, receiver, log);
+    const guard = new Guard(options.interface, log);
+    this.security = guard.statistics;
+    this.outgoing = new TcpClient(options, this.statistics, this.security, () => receiver.onUncongested?.(), log);
+    this.incoming = new TcpServer(options, this.statistics, guard, receiver, log);
     this.out = this.outgoing.packer.views;
   }
 
@@ -83,7 +88,7 @@ export class TcpChannel implements Channel {
         const index = interfaceIndex(this.interface);
         this.incoming.open(index);
         const { peerAddress, port } = this.options;
-        this.outgoing.open(endpoint(peerAddress, port, index), interfaceMtu(this.interface) - HEADER_BYTES);
+        this.outgoing.open(endpoint(peerAddress, port, index), this.packetBytes());
       });
     } catch (error) {
       this.close();
@@ -98,7 +103,11 @@ export class TcpChannel implements Channel {
 
   adapt(): void {
     if (!this.isOpen) return;
-    opening(this.options, () => this.outgoing.packer.setPacketBytes(interfaceMtu(this.interface) - HEADER_BYTES));
+    opening(this.options, () => this.outgoing.packer.setPacketBytes(this.packetBytes()));
+  }
+
+  private packetBytes(): number {
+    return interfaceMtu(this.interface) - HEADER_BYTES - (this.options.seal ? SEAL_OVERHEAD : 0);
   }
 
   moveWaiting(other: Channel): void {

@@ -1,6 +1,6 @@
 import type { ClauseNode } from '../../grammar/tree.js';
 import { parseIpv4, parseIpv6 } from './addresses.js';
-import type { ChannelConfig } from './model.js';
+import { ACCEPT_FROM, type AcceptFrom, type ChannelConfig } from './model.js';
 import type { Reader } from './reader.js';
 import { Settings } from './settings.js';
 
@@ -24,6 +24,7 @@ export function readLink(node: ClauseNode, reader: Reader): ChannelConfig {
     Interface: (clause) => readInterface(clause, settings, reader),
     Port: (clause) => readPort(clause, settings, reader),
     Group: (clause) => readPort(clause, settings, reader),
+    AcceptFrom: (clause) => readAcceptFrom(clause, settings, reader),
   });
   return {
     kind,
@@ -36,6 +37,8 @@ export function readLink(node: ClauseNode, reader: Reader): ChannelConfig {
     sendBuffer: settings.numberOrNull('sendBuffer'),
     receiveBuffer: settings.numberOrNull('receiveBuffer'),
     checksum: settings.boolean('checksum'),
+    acceptFrom: settings.text('acceptFrom') as AcceptFrom,
+    keyFile: settings.textOrNull('keyFile'),
     errorQueueLength: settings.numberOrNull('errorQueueLength') ?? 0,
     position: reader.diagnostics.source.position(node.keyword.offset, node.keyword.text.length),
   };
@@ -99,6 +102,13 @@ function readInterface(node: ClauseNode, settings: Settings, reader: Reader): vo
   settings.set('interface', word.text);
   if (reader.environment.interfaceExists?.(word.text) === false)
     reader.warn(`${word.text} is an invalid interface`, word, 'the daemon starts all the same and waits for it');
+}
+
+function readAcceptFrom(node: ClauseNode, settings: Settings, reader: Reader): void {
+  const word = node.values[0]!;
+  const value = word.text.toLowerCase();
+  if (ACCEPT_FROM.some((known) => known === value)) settings.set('acceptFrom', value);
+  else reader.error(`AcceptFrom does not know \`${word.text}'`, word, 'it is Link, Peer or Any');
 }
 
 /** Beyond 65535 the original takes the low 16 bits without a word. */

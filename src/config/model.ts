@@ -127,6 +127,10 @@ export interface SyncOptions {
   readonly expectations: readonly string[] | null;
 }
 
+/** The words of AcceptFrom, in lower case. */
+export const ACCEPT_FROM = ['link', 'peer', 'any'] as const;
+export type AcceptFrom = (typeof ACCEPT_FROM)[number];
+
 export interface ChannelConfig {
   readonly kind: 'udp' | 'tcp' | 'multicast';
   readonly isDefault: boolean;
@@ -141,6 +145,10 @@ export interface ChannelConfig {
   readonly sendBuffer: number | null;
   readonly receiveBuffer: number | null;
   readonly checksum: boolean;
+  /** Who is heard on the link. */
+  readonly acceptFrom: AcceptFrom;
+  /** Path of the file with the link's key; null: plain text. */
+  readonly keyFile: string | null;
   /** Packets kept while a TCP peer is away; 0 for the other kinds. */
   readonly errorQueueLength: number;
   readonly position: Position;

@@ -4,6 +4,7 @@ import { formatLatency } from './replies/latency.js';
 import { formatNetwork } from './replies/network.js';
 import { formatQueues, streamResendQueue } from './replies/queues.js';
 import { type ControlCounters, formatRuntime } from './replies/runtime.js';
+import { formatSecurity } from './replies/security.js';
 import type { RequestName } from './requests.js';
 import type { ChunkSource, ControlService } from './service.js';
 
@@ -50,6 +51,7 @@ const HANDLERS: Readonly<Record<RequestName, Handler>> = {
   STATS_CACHE: (service) => formatCaches(service.statistics()),
   STATS_RUNTIME: (service, control) => formatRuntime(service.statistics(), control),
   STATS_LINK: (service) => formatLinks(service.statistics().channel),
+  STATS_SECURITY: (service) => formatSecurity(service.statistics().channel),
   STATS_LATENCY: (service) => formatLatency(service.latency()),
   STATS_QUEUE: (service) => formatQueues(service.statistics()),
   STATS_RSQUEUE: (service) => {

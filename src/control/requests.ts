@@ -70,6 +70,7 @@ export const REQUESTS = [
   request(35, 'STATS_PROCESS', '-s process', BOTH, 'show child processes (there are none)'),
   request(36, 'STATS_QUEUE', '-s queue', SYNC, 'show the lengths of the queues'),
   request(256, 'STATS_LATENCY', '-s latency', BOTH, 'show how long things take and keep others waiting'),
+  request(260, 'STATS_SECURITY', '-s security', SYNC, 'show what the dedicated links refused, and what they sealed'),
   request(21, 'STATS', '-s ct', BOTH, 'show statistics of flows'),
   request(37, 'EXP_STATS', '-s expect', SYNC, 'show statistics of expectations'),
   request(44, 'ALL_RESYNC_MASTER', '-R', BOTH, 'resync the internal cache from the kernel'),

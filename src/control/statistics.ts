@@ -46,6 +46,23 @@ export interface BypassStatistics {
 
 export type StoreStatistics = CacheStatistics | InjectStatistics | BypassStatistics;
 
+/** What a link refused, by reason, and what it sealed and opened. In datagrams; with TCP in packets. */
+export interface LinkSecurity {
+  readonly acceptFrom: 'link' | 'peer' | 'any';
+  readonly encrypted: boolean;
+  readonly strangers: number;
+  readonly otherInterface: number;
+  readonly tooManySenders: number;
+  readonly connectionsRefused: number;
+  readonly sealed: number;
+  readonly opened: number;
+  readonly plain: number;
+  readonly noKey: number;
+  readonly forged: number;
+  readonly replayed: number;
+  readonly stale: number;
+}
+
 export interface LinkStatistics {
   /** Name of the interface. */
   readonly device: string;
@@ -58,6 +75,7 @@ export interface LinkStatistics {
   readonly packetsReceived: number;
   readonly sendErrors: number;
   readonly receiveErrors: number;
+  readonly security: LinkSecurity;
 }
 
 export interface ChannelStatistics {

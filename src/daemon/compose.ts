@@ -9,6 +9,7 @@ import { InternalExpectations } from '../cache/expectation-internal.js';
 import { ExternalCache } from '../cache/external.js';
 import { DirectInject } from '../cache/inject.js';
 import { InternalCache } from '../cache/internal.js';
+import { Seals } from '../channel/key-file.js';
 import { type LinkOptions, Links } from '../channel/links.js';
 import type { ChannelConfig, Config, SyncConfig } from '../config/model.js';
 import { KernelListing } from '../control/kernel-listing.js';
@@ -57,6 +58,7 @@ class SyncDaemon implements Daemon {
   readonly service: SyncService;
   private readonly engine: SyncEngine;
   private readonly links: Links;
+  private readonly seals: Seals;
   private readonly commitKernel: KernelRequests;
   private readonly flushKernel: KernelRequests;
   private readonly purgeKernel: KernelRequests;
@@ -91,7 +93,8 @@ class SyncDaemon implements Daemon {
       sync.options.expectations === null
         ? null
         : this.makeExpectations(sync, { internal, external, helpers: sync.options.expectations }, context, () => mode);
-    this.links = new Links(linksOf(sync), {
+    this.seals = new Seals({ wallMs: Date.now, monotonicMs: () => clock.monotonicMs() });
+    this.links = new Links(linksOf(sync, this.seals), {
       receiver: {
         onDatagram: (views, at, length, source) => this.engine.onDatagram(views, at, length, source),
         onBatchEnd: () => this.engine.onDatagramsEnd(),
@@ -292,6 +295,10 @@ class SyncDaemon implements Daemon {
     this.endRehearsal = rehearse(this.context.clock, this.context.scheduler);
   }
 
+  reloadKeys(): string[] {
+    return this.seals.reload();
+  }
+
   prepareReload(config: Config): PreparedChange {
     return this.reload.prepare(config);
   }
@@ -317,8 +324,8 @@ function withoutExternal({ mode }: SyncConfig): boolean {
   return mode.kind !== 'alarm' && mode.disableExternalCache;
 }
 
-function linksOf(sync: SyncConfig): LinkOptions[] {
-  if (sync.channels.length > 0) return sync.channels.map(linkOptions);
+function linksOf(sync: SyncConfig, seals: Seals): LinkOptions[] {
+  if (sync.channels.length > 0) return sync.channels.map((link) => linkOptions(link, seals));
   throw new ConntrackdError(
     'NO_LINK',
     'the Sync block names no dedicated link',
@@ -327,7 +334,7 @@ function linksOf(sync: SyncConfig): LinkOptions[] {
 }
 
 /** The link's own address may be missing: it then listens on all addresses. */
-function linkOptions(link: ChannelConfig): LinkOptions {
+function linkOptions(link: ChannelConfig, seals: Seals): LinkOptions {
   const { peerAddress, interface: device } = link;
   if (peerAddress === null || device === null) {
     throw new ConntrackdError(
@@ -336,5 +343,5 @@ function linkOptions(link: ChannelConfig): LinkOptions {
       `it needs ${link.kind === 'multicast' ? 'IPv4_address' : 'IPv4_Destination_Address'} and Interface`,
     );
   }
-  return { ...link, peerAddress, interface: device };
+  return { ...link, peerAddress, interface: device, seal: seals.of(link.keyFile) };
 }

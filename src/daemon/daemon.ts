@@ -29,6 +29,11 @@ export interface Daemon {
    */
   reopenLogs?(): void;
   /**
+   * Reads the key files of the links again and says what there is. Throws a ConntrackdError when one cannot be used;
+   * all keys stay as they are then. Daemons without links lack it.
+   */
+  reloadKeys?(): string[];
+  /**
    * Gets ready to go on with another configuration, which differs only in clauses that can change while the daemon
    * runs (`configInForce`). Throws a ConntrackdError when what it names cannot be had; nothing changes then.
    */

@@ -38,6 +38,7 @@ export class Reload {
   /** Resolves when the file has been read and what it says is in force; at once when a reload is under way. */
   async request(): Promise<void> {
     this.reopenLogs();
+    this.reloadKeys();
     this.again = true;
     if (this.running) return;
     this.running = true;
@@ -60,6 +61,16 @@ export class Reload {
       log.error(describe(error));
     }
     log.notice('SIGHUP received: log files opened again');
+  }
+
+  private reloadKeys(): void {
+    const { log, daemon } = this.context;
+    try {
+      for (const line of daemon.reloadKeys?.() ?? []) log.notice(line);
+    } catch (error) {
+      log.error(describe(error));
+      log.error('the keys stay as they are');
+    }
   }
 
   private async pass(): Promise<void> {

@@ -171,7 +171,7 @@ function channelStatistics(links: Links): ChannelStatistics {
   return { transport: CHANNEL_NAMES[links.kind], links: links.views.map(linkStatistics), ...ends };
 }
 
-function linkStatistics({ channel, active }: LinkView): LinkStatistics {
+function linkStatistics({ channel, active, options }: LinkView): LinkStatistics {
   const { statistics } = channel;
   return {
     device: channel.interface,
@@ -183,6 +183,11 @@ function linkStatistics({ channel, active }: LinkView): LinkStatistics {
     packetsReceived: statistics.packetsReceived,
     sendErrors: statistics.sendErrors,
     receiveErrors: statistics.receiveErrors,
+    security: {
+      acceptFrom: options.acceptFrom ?? 'any',
+      encrypted: Boolean(options.seal),
+      ...channel.security,
+    },
   };
 }
 

@@ -54,6 +54,7 @@ export interface Addon {
   interfaceIndex(name: string): number;
   interfaceMtu(name: string): number;
   interfaceFlags(name: string): number;
+  interfaceAddresses(name: string): Uint8Array;
   errnoName(errno: number): string | null;
   errnoText(errno: number): string;
   setScheduler(policy: number, priority: number): number;

@@ -216,6 +216,12 @@ export function interfaceFlags(name: string): number {
   return check('ioctl(SIOCGIFFLAGS)', name, addon.interfaceFlags(name));
 }
 
+/**
+ * getifaddrs(3): records of 18 bytes (u8 bytes of the address, u8 length of its prefix, the address) of the interface,
+ * of all of them for ''. Empty when there is none.
+ */
+export const interfaceAddresses: Addon['interfaceAddresses'] = addon.interfaceAddresses;
+
 /** sched_setscheduler(2) of this thread. @param policy SCHED_OTHER, SCHED_FIFO or SCHED_RR */
 export function setScheduler(policy: number, priority: number): void {
   check('sched_setscheduler', `policy ${policy} priority ${priority}`, addon.setScheduler(policy, priority));

@@ -118,6 +118,22 @@ function parseLink(block: string): { transport: ChannelStatistics['transport']; 
       packetsReceived: packetsReceived!,
       sendErrors: sendErrors!,
       receiveErrors: receiveErrors!,
+      // Not in the original's replies.
+      security: {
+        acceptFrom: 'any',
+        encrypted: false,
+        strangers: 0,
+        otherInterface: 0,
+        tooManySenders: 0,
+        connectionsRefused: 0,
+        sealed: 0,
+        opened: 0,
+        plain: 0,
+        noKey: 0,
+        forged: 0,
+        replayed: 0,
+        stale: 0,
+      },
     },
   };
 }

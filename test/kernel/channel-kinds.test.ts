@@ -129,8 +129,8 @@ describe('UDP', () => {
     expect(right.channel.sourceName(1)).toBe('10.78.0.1:4242');
   });
 
-  it('with peerOnly hears the peer alone', async () => {
-    const right = open(UDP4, 'right', { peerOnly: true });
+  it('with AcceptFrom Peer hears the peer alone', async () => {
+    const right = open(UDP4, 'right', { acceptFrom: 'peer' });
     const stranger = socket('left', native.AF_INET, native.SOCK_DGRAM);
     native.bind(stranger, inetAddress(Uint8Array.of(10, 78, 0, 1), 0));
     sendTo(stranger, inetAddress(RIGHT, PORT), message(1));
@@ -403,8 +403,8 @@ describe('TCP', () => {
     await until(() => left.inbox.datagrams.length === 2, 'a message of the next connection');
   });
 
-  it('with peerOnly refuses connections of others', async () => {
-    const left = open(TCP4, 'left', { peerOnly: true });
+  it('with AcceptFrom Peer refuses connections of others', async () => {
+    const left = open(TCP4, 'left', { acceptFrom: 'peer' });
     const stranger = socket('right', native.AF_INET, native.SOCK_STREAM);
     link.ip('right', 'addr add 10.77.0.9/24 dev sync0');
     native.bind(stranger, inetAddress(Uint8Array.of(10, 77, 0, 9), 0));
@@ -461,7 +461,7 @@ describe('TCP', () => {
 
   it('IPv6: accepts a peer that connects from its link-local address', async () => {
     const local = (last: number) => Uint8Array.of(0xfe, 0x80, ...new Array<number>(13).fill(0), last);
-    const left = open(TCP4, 'left', { localAddress: local(1), peerAddress: local(2), peerOnly: true });
+    const left = open(TCP4, 'left', { localAddress: local(1), peerAddress: local(2), acceptFrom: 'peer' });
     const fd = socket('right', native.AF_INET6, native.SOCK_STREAM);
     native.connect(fd, inet6Address(local(1), PORT, native.interfaceIndex('sync0')));
     await until(() => left.channel.server === true, 'the connection');

@@ -11,6 +11,7 @@ import {
   ChannelUnavailable,
 } from '../../../src/channel/channel.js';
 import { type LinkOptions, Links } from '../../../src/channel/links.js';
+import { SecurityStatistics } from '../../../src/channel/security.js';
 import { IFF_RUNNING, IFF_UP } from '../../../src/native/constants.js';
 
 const UP = IFF_UP | IFF_RUNNING;
@@ -20,6 +21,7 @@ class FakeChannel implements Channel {
   readonly kind: ChannelKind;
   readonly interface: string;
   readonly out = new Views(64);
+  readonly security = new SecurityStatistics();
   readonly statistics = new ChannelStatistics();
   readonly congested = false;
   readonly sendBuffer = 0;

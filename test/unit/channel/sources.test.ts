@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SOURCE_WORDS, SourceTable, STRANGER } from '../../../src/channel/sources.js';
+import { CROWDED, SOURCE_WORDS, SourceTable, STRANGER } from '../../../src/channel/sources.js';
 import { inet6Address, inetAddress } from '../../../src/native/sockaddr.js';
 
 const v4 = (last: number, port = 1) => inetAddress(Uint8Array.of(10, 0, last >> 8, last & 0xff), port);
@@ -42,7 +42,7 @@ describe('senders', () => {
   });
 
   it('are strangers to a closed table', () => {
-    const table = new SourceTable(true);
+    const table = new SourceTable(() => false);
     expect(table.identify(slots(v4(0)), 0)).toBe(STRANGER);
     table.add(v4(7));
     expect(table.identify(slots(v4(8)), 0)).toBe(STRANGER);
@@ -55,11 +55,26 @@ describe('senders', () => {
     const seen = new Set<number>();
     expect(table.identify(peer, 0)).toBe(0);
     for (let forged = 1; forged <= 500; forged++) {
+      table.nowMs += 1000;
       seen.add(table.identify(slots(v4(forged)), 0));
       expect(table.identify(peer, 0)).toBe(0);
     }
     expect(seen.size).toBe(500);
     expect(table.identify(slots(v4(1)), 0)).toBe(501);
     expect(table.name(1)).toBe('unknown sender');
+  });
+
+  it('that are alive are not forgotten for new ones, nor is an expected one, however long it is silent', () => {
+    const table = new SourceTable();
+    table.add(v4(9999));
+    for (let sender = 1; sender < 64; sender++) expect(table.identify(slots(v4(sender)), 0)).toBe(sender);
+    table.nowMs = 9999;
+    expect(table.identify(slots(v4(500)), 0)).toBe(CROWDED);
+    expect(table.identify(slots(v4(7)), 0)).toBe(7);
+    table.nowMs = 10_000;
+    for (let forged = 500; forged < 562; forged++) expect(table.identify(slots(v4(forged)), 0)).toBeGreaterThan(63);
+    expect(table.identify(slots(v4(600)), 0)).toBe(CROWDED);
+    expect(table.identify(slots(v4(7)), 0)).toBe(7);
+    expect(table.identify(slots(v4(9999)), 0)).toBe(0);
   });
 });

@@ -65,6 +65,8 @@ const VALUES: Readonly<Record<string, readonly [string, string]>> = {
   'udp Interface': ['Interface lo', 'Interface eth1'],
   'tcp Interface': ['Interface lo', 'Interface eth1'],
   'multicast Interface': ['Interface lo', 'Interface eth1'],
+  AcceptFrom: ['', 'AcceptFrom Peer'],
+  KeyFile: ['', 'KeyFile /etc/conntrackd/link.key'],
   'helper Type': ['', `Type ftp inet tcp { ${QUEUE} }`],
   'helper QueueNum': ['Type ftp inet tcp { }', 'QueueNum 4 Type ftp inet tcp { }'],
   'helper QueueLen': ['Type ftp inet tcp { }', 'QueueLen 4 Type ftp inet tcp { }'],

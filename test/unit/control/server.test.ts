@@ -117,6 +117,7 @@ describe('requests', () => {
       32: 'resendQueue',
       36: 'statistics',
       256: 'latency',
+      260: 'statistics',
     };
     for (const [number, call] of Object.entries(expected)) {
       service.calls.length = 0;
