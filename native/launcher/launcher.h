@@ -42,6 +42,8 @@ Reading ReadConfiguration(const char* path, Configuration* found);
 
 // request.cc
 
+// Writes everything; false when nobody reads it any more. Waits for an output that is full and does not block.
+bool WriteAll(int fd, const char* bytes, size_t length);
 // A line on standard error as the daemon's log writes it: `[Thu Sep 18 18:03:02 2008] (pid=9759) [ERROR] text`.
 void Complain(const char* level, const char* text, const char* subject = "", const char* end = "");
 // Sends one request and copies the reply to standard output. The exit status.

@@ -1,5 +1,6 @@
 // The command line of plain requests, and of `-d`: src/cli/arguments.ts has all of it.
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <cstring>
 
@@ -66,6 +67,12 @@ bool Read(char** words, CommandLine* line) {
   return line->daemon ? line->count == 0 && line->socket == nullptr : line->count > 0;
 }
 
+// As src/cli/arguments.ts: of a short option only the letter counts, and what follows it is not read.
+bool AsksVersion(char** words) {
+  if (words[0] == nullptr) return false;
+  return strncmp(words[0], "-v", 2) == 0 || (strcmp(words[0], "--version") == 0 && words[1] == nullptr);
+}
+
 // Nothing that is opened later may be taken for a standard stream that the caller closed.
 void FillStandardStreams() {
   for (int fd = 0; fd <= 2; fd++) {
@@ -75,6 +82,8 @@ void FillStandardStreams() {
 
 int Run(char** words) {
   FillStandardStreams();
+  // Scripts ask this in the midst of a failover, to know whom they talk to.
+  if (AsksVersion(words)) return WriteAll(STDOUT_FILENO, kVersion, strlen(kVersion)) ? kOk : kReaderGone;
   CommandLine line;
   Configuration configuration;
   if (!Read(words, &line)) RunNode(words);

@@ -14,22 +14,6 @@
 namespace launcher {
 namespace {
 
-// Writes everything; false when nobody reads it any more. Waits for an output that is full and does not block.
-bool WriteAll(int fd, const char* bytes, size_t length) {
-  while (length > 0) {
-    ssize_t written = Retry([&] { return write(fd, bytes, length); });
-    if (written < 0 && errno != EAGAIN) return false;
-    if (written < 0) {
-      pollfd room = {fd, POLLOUT, 0};
-      Retry([&] { return poll(&room, 1, -1); });
-      continue;
-    }
-    bytes += written;
-    length -= written;
-  }
-  return true;
-}
-
 // As many bytes as the control socket holds at once.
 char reply[64 * 1024];
 
@@ -46,6 +30,21 @@ int Copy(int fd) {
 }
 
 }  // namespace
+
+bool WriteAll(int fd, const char* bytes, size_t length) {
+  while (length > 0) {
+    ssize_t written = Retry([&] { return write(fd, bytes, length); });
+    if (written < 0 && errno != EAGAIN) return false;
+    if (written < 0) {
+      pollfd room = {fd, POLLOUT, 0};
+      Retry([&] { return poll(&room, 1, -1); });
+      continue;
+    }
+    bytes += written;
+    length -= written;
+  }
+  return true;
+}
 
 void Complain(const char* level, const char* text, const char* subject, const char* end) {
   time_t now = time(nullptr);

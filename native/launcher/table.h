@@ -4,6 +4,8 @@
 namespace launcher {
 
 constexpr const char* kDefaultConfigPath = "/etc/conntrackd/conntrackd.conf";
+// What -v prints.
+constexpr const char* kVersion = "Connection tracking userspace daemon v0.1.0 (TypeScript). Licensed under MIT.\n";
 constexpr const char* kReadyVariable = "CONNTRACKD_READY_FD";
 constexpr const char* kReadyText = "ready\n";
 constexpr const char* kNotReached = "can't connect: is conntrackd running? appropriate permissions?";

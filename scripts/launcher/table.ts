@@ -12,6 +12,7 @@ import {
 } from '../../grammar/clauses.js';
 import { DEFAULT_CONFIG_PATH } from '../../src/cli/arguments.js';
 import { MESSAGES } from '../../src/cli/messages.js';
+import { VERSION_TEXT } from '../../src/cli/version.js';
 import { SYSLOG_FACILITIES } from '../../src/config/model.js';
 import { REQUESTS } from '../../src/control/requests.js';
 import { READY_TEXT, READY_VARIABLE } from '../../src/daemon/background.js';
@@ -30,6 +31,8 @@ export function launcherTable(projectRoot: string): string {
 namespace launcher {
 
 constexpr const char* kDefaultConfigPath = ${quoted(DEFAULT_CONFIG_PATH)};
+// What -v prints.
+constexpr const char* kVersion = ${quoted(`${VERSION_TEXT}\n`)};
 constexpr const char* kReadyVariable = ${quoted(READY_VARIABLE)};
 constexpr const char* kReadyText = ${quoted(READY_TEXT)};
 constexpr const char* kNotReached = ${quoted(MESSAGES.notReached)};
