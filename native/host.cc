@@ -118,8 +118,16 @@ Napi::Value EnterNetworkNamespace(const Napi::CallbackInfo& info) {
 
 // The system pages that lie whole within the array go back to the system; they read as zeros from then on.
 Napi::Value ReleaseMemory(const Napi::CallbackInfo& info) {
-  Bytes bytes;
-  if (!ReadBytes(info[0], &bytes)) return info.Env().Undefined();
+  // Not ReadBytes: the pages of tables are of shared memory (src/base/page-memory.ts), which that takes for none.
+  void* data = nullptr;
+  size_t length = 0;
+  napi_typedarray_type type;
+  if (napi_get_typedarray_info(info.Env(), info[0], &type, &length, &data, nullptr, nullptr) != napi_ok ||
+      type != napi_uint32_array) {
+    Napi::TypeError::New(info.Env(), "expected an Uint32Array").ThrowAsJavaScriptException();
+    return info.Env().Undefined();
+  }
+  Bytes bytes = {static_cast<uint8_t*>(data), length * sizeof(uint32_t)};
   auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
   uintptr_t begin = (reinterpret_cast<uintptr_t>(bytes.data) + page - 1) / page * page;
   uintptr_t end = (reinterpret_cast<uintptr_t>(bytes.data) + bytes.size) / page * page;

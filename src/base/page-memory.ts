@@ -4,6 +4,10 @@
  * A page that is no longer needed is garbage, and a daemon at rest collects none for hours; collecting at once would
  * stand still for as long as the whole heap takes. So pages are kept, and only their memory goes back to the system, a
  * few at a time (native releaseMemory): they are empty shells until they are needed again.
+ *
+ * They are of shared memory, although nobody shares it, because JavaScript's garbage collector does not count that. It
+ * takes a table that grows by hundreds of megabytes for a reason to search the whole heap, again and again: the daemon
+ * would stand still for some 20 ms each time, and find nothing.
  */
 export class PageMemory {
   /** Gives the memory under a page back to the system; null: pages are left to the garbage collector. */
@@ -26,7 +30,7 @@ export class PageMemory {
   /** A page of so many words. They hold anything. */
   take(words: number): Uint32Array {
     if (this.waiting.at(-1)?.length === words) return this.waiting.pop()!;
-    return this.shells.get(words)?.pop() ?? new Uint32Array(words);
+    return this.shells.get(words)?.pop() ?? new Uint32Array(new SharedArrayBuffer(words * 4));
   }
 
   /** The page is not used any more, by anybody. */

@@ -24,7 +24,7 @@ import type { Dump } from './resync.js';
 
 /**
  * The kernel as a commit sees it: requests gather in one batch, `submit` hands them over in one system call and
- * reports the ones that failed, before it returns.
+ * reports the ones that failed, before it returns; with `submitAhead` the next batch is made meanwhile.
  */
 export interface CommitKernel {
   /** Requests that still fit into the batch. */
@@ -42,6 +42,11 @@ export interface CommitKernel {
    * @throws Error when the kernel took nothing of it
    */
   submit(failed: (tag: number, errno: number) => void): void;
+  /**
+   * The same, without waiting for it; one at a time. `done` follows the failures, with the error when the kernel took
+   * nothing of the batch.
+   */
+  submitAhead?(failed: (tag: number, errno: number) => void, done: (error: Error | null) => void): void;
   /** strerror text of an errno. */
   errorText(errno: number): string;
 }
@@ -164,6 +169,12 @@ export class Commit {
   private surprises = 0;
   /** Entries of the batch. */
   private requested = 0;
+  /** Entries of the batch that the kernel carries out. */
+  private submitted = 0;
+  /** The batch is full, and has to wait until the kernel is done with the one before. */
+  private held = false;
+  /** Nothing can be done until then. */
+  private waiting = false;
   private survey: KernelSurvey | null = null;
   private tableFull = 0;
   private lostBatches = 0;
@@ -209,14 +220,20 @@ export class Commit {
       return 'more';
     }
     const next = this.agenda[0];
+    const isAtEnd = this.lostBatches >= MOST_LOST_BATCHES || (next === undefined && this.again.length === 0);
+    // What the kernel refuses is known, and what it has made is there to be read, when it is done.
+    if (this.held || (this.submitted > 0 && (isAtEnd || next === SURVEY))) {
+      this.waiting = true;
+      return 'waits';
+    }
+    if (isAtEnd) return 'over';
     if (next === SURVEY) {
       this.startSurvey();
       return 'waits';
     }
     if (this.again.length > 0) this.repeat();
-    else if (next === undefined) return 'over';
-    else this.pass(next);
-    return this.lostBatches < MOST_LOST_BATCHES ? 'more' : 'over';
+    else this.pass(next!);
+    return 'more';
   }
 
   // --- what goes when
@@ -350,29 +367,62 @@ export class Commit {
   }
 
   private submit(): void {
-    const { log, kernel, surroundings } = this.context;
     if (this.requested === 0) return;
+    if (this.submitted > 0) this.held = true;
+    else this.handOver();
+  }
+
+  private handOver(): void {
+    const { kernel } = this.context;
+    this.submitted = this.requested;
+    this.requested = 0;
+    this.held = false;
     this.surprises = 0;
+    if (kernel.submitAhead !== undefined) {
+      kernel.submitAhead(this.refused, this.answered);
+      return;
+    }
     try {
       kernel.submit(this.refused);
-      this.lostBatches = 0;
+      this.judge(null);
     } catch (error) {
-      log.error(`commit: ${error instanceof Error ? error.message : String(error)}`);
-      this.lostBatches++;
-      this.result.committed -= this.requested;
-      this.result.failed += this.requested;
+      this.judge(error);
     }
-    this.requested = 0;
-    if (this.surprises < SURPRISES || surroundings === undefined || this.survey !== null) return;
+  }
+
+  /** The kernel is done with a batch; the next one goes at once, so that it does not rest. */
+  private readonly answered = (error: Error | null): void => {
+    if (this.stopped) return;
+    this.judge(error);
+    if (this.held) this.handOver();
+    if (!this.waiting) return;
+    this.waiting = false;
+    this.context.scheduler.soon(() => this.run());
+  };
+
+  private judge(error: unknown): void {
+    if (error === null) {
+      this.lostBatches = 0;
+    } else {
+      this.context.log.error(`commit: ${error instanceof Error ? error.message : String(error)}`);
+      this.lostBatches++;
+      this.result.committed -= this.submitted;
+      this.result.failed += this.submitted;
+    }
+    this.submitted = 0;
+    if (this.surprises < SURPRISES || this.context.surroundings === undefined || this.survey !== null) return;
     // Many are there that were not known to be: they and the rest are judged by what the table holds.
-    this.agenda.unshift(SURVEY);
+    if (this.agenda[0] !== SURVEY) this.agenda.unshift(SURVEY);
   }
 
   /** The kernel refused the request for an entry. */
   private readonly refused = (tag: number, errno: number): void => {
+    if (this.stopped) return;
     const row = tag as FlowRow;
-    const task = this.marks.task(row);
     this.result.committed--;
+    // It left the cache while the kernel was asked.
+    if (!this.context.table.has(row) || this.marks.rank(row) !== DONE) return;
+    const task = this.marks.task(row);
     const next = this.taskAfter(row, task, errno);
     if (next === DONE) this.fail(row, errno);
     else if (next === SAME) this.result.committed++;

@@ -1,3 +1,4 @@
+import { SystemError } from '../base/errors.js';
 import { Views } from '../base/views.js';
 import type { Expectation } from '../flow/expectation.js';
 import type { FlowRef } from '../flow/ref.js';
@@ -35,6 +36,30 @@ const REQUEST_BYTES = Math.max(MAX_REQUEST_BYTES, MAX_EXPECTATION_REQUEST_BYTES)
 /** No tag: the failure of this request concerns nobody. */
 const NO_TAG = -1;
 
+/** Requests that go to the kernel together. */
+class RequestBatch {
+  readonly out = new Views(BATCH_REQUESTS * REQUEST_BYTES);
+  readonly tags = new Int32Array(BATCH_REQUESTS);
+  /** Byte offset of the last request: the one that asks for the acknowledgement. */
+  lastAt = 0;
+  length = 0;
+  count = 0;
+  /** Sequence number of the first request. */
+  first = 1;
+
+  /** Empties it. */
+  begin(first: number): void {
+    this.first = first;
+    this.count = 0;
+    this.length = 0;
+  }
+
+  /** Sequence number of the first request behind it, so that answers of two batches never mix. */
+  get following(): number {
+    return (this.first + this.count) >>> 0 || 1;
+  }
+}
+
 /**
  * Requests to the kernel's conntrack table, hundreds in one system call. The kernel carries out all of them before
  * the call returns; only the last asks for an acknowledgement, of the others only failures answer, and the sequence
@@ -42,16 +67,14 @@ const NO_TAG = -1;
  */
 export class KernelRequests {
   private readonly socket = new NetfilterSocket(0);
-  private readonly out = new Views(BATCH_REQUESTS * REQUEST_BYTES);
+  private batch = new RequestBatch();
+  /** What the other thread sends, or a spare one. */
+  private other: RequestBatch | null = null;
   private readonly answers = new Views(ANSWER_SLOTS * ANSWER_SLOT);
   private readonly answerLengths = new Int32Array(ANSWER_SLOTS);
-  private readonly tags = new Int32Array(BATCH_REQUESTS);
-  /** Byte offset of the last request of the batch: the one that asks for the acknowledgement. */
-  private lastAt = 0;
-  private length = 0;
-  private count = 0;
-  /** Sequence number of the batch's first request; the next batch goes on after it, so that answers never mix. */
-  private firstSequence = 1;
+  /** The other thread has the socket. */
+  private sending = false;
+  private open = true;
 
   /** Filled anew for every request, so that none allocates. */
   private readonly options: {
@@ -80,19 +103,19 @@ export class KernelRequests {
   }
 
   get room(): number {
-    return BATCH_REQUESTS - this.count;
+    return BATCH_REQUESTS - this.batch.count;
   }
 
   create(flow: FlowRef, timeoutSeconds: number, tag: number): void {
     this.next(timeoutSeconds);
-    this.add(encodeCreate(this.out, this.length, flow, this.options), tag);
+    this.add(encodeCreate(this.batch.out, this.batch.length, flow, this.options), tag);
   }
 
   /** Adds "give the flow these values", its timeout included. @param without K_ bits of attributes to leave out */
   update(flow: FlowRef, tag: number, without: number): void {
     this.next(TIMEOUT_AS_KNOWN);
     this.options.without = without;
-    this.add(encodeUpdate(this.out, this.length, flow, this.options), tag);
+    this.add(encodeUpdate(this.batch.out, this.batch.length, flow, this.options), tag);
     this.options.without = 0;
   }
 
@@ -100,31 +123,34 @@ export class KernelRequests {
   change(flow: FlowRef, timeoutSeconds: number, tag: number, without: number): void {
     this.next(timeoutSeconds);
     this.options.without = without;
-    this.add(encodeUpdate(this.out, this.length, flow, this.options), tag);
+    this.add(encodeUpdate(this.batch.out, this.batch.length, flow, this.options), tag);
     this.options.without = 0;
   }
 
   /** @param tag given: a failure is reported with it, the flow not being there included */
   delete(flow: FlowRef, timeoutSeconds: number, tag = NO_TAG): void {
     this.next(timeoutSeconds);
-    this.add(encodeDelete(this.out, this.length, flow, this.options), tag);
+    this.add(encodeDelete(this.batch.out, this.batch.length, flow, this.options), tag);
   }
 
   /** Requests about expectations go into the same batch and count in `room` like those about flows. */
   createExpectation(expectation: Expectation, timeoutSeconds: number, setup: boolean, tag: number): void {
     this.next(timeoutSeconds);
-    this.add(encodeExpectationCreate(this.out, this.length, expectation, { ...this.options, setup }), tag);
+    this.add(encodeExpectationCreate(this.batch.out, this.batch.length, expectation, { ...this.options, setup }), tag);
   }
 
   deleteExpectation(expectation: Expectation, timeoutSeconds: number, tag = NO_TAG): void {
     this.next(timeoutSeconds);
-    this.add(encodeExpectationDelete(this.out, this.length, expectation, { ...this.options, setup: false }), tag);
+    this.add(
+      encodeExpectationDelete(this.batch.out, this.batch.length, expectation, { ...this.options, setup: false }),
+      tag,
+    );
   }
 
   /** Adds "delete all expectations". @param tag comes back with a failure */
   flushExpectations(tag: number): void {
     this.next(0);
-    this.add(encodeExpectationFlush(this.out, this.length, this.options.sequence, false), tag);
+    this.add(encodeExpectationFlush(this.batch.out, this.batch.length, this.options.sequence, false), tag);
   }
 
   /**
@@ -133,16 +159,31 @@ export class KernelRequests {
    * @throws SystemError when the kernel took nothing of it
    */
   submit(failed: (tag: number, errno: number) => void): void {
-    if (this.count === 0) return;
-    this.out.u16[(this.lastAt + 6) >>> 1]! |= NLM_F_ACK;
-    const { count, length } = this;
-    const sent = native.send(this.socket.fd, this.out.buffer, 0, length);
-    const first = this.firstSequence;
-    this.firstSequence = (first + count) >>> 0 || 1;
-    this.count = 0;
-    this.length = 0;
-    if (sent < 0) throw netfilterFailure('send', -sent);
-    this.readAnswers(first, count, failed);
+    const { batch } = this;
+    if (batch.count === 0) return;
+    this.askForAnswer(batch);
+    const sent = native.send(this.socket.fd, batch.out.buffer, 0, batch.length);
+    try {
+      this.finish(batch, sent, failed);
+    } finally {
+      batch.begin(batch.following);
+    }
+  }
+
+  /**
+   * The same, while the caller goes on with the next batch: the kernel carries it out in another thread. One at a time,
+   * and no `submit` until it is done.
+   *
+   * @param done called behind the failures, with the error when the kernel took nothing of it; never after `close`
+   */
+  submitAhead(failed: (tag: number, errno: number) => void, done: (error: Error | null) => void): void {
+    const { batch } = this;
+    this.askForAnswer(batch);
+    this.batch = this.other ?? new RequestBatch();
+    this.batch.begin(batch.following);
+    this.other = batch;
+    this.sending = true;
+    native.sendAhead(this.socket.fd, batch.out.buffer, batch.length, (sent) => this.sent(batch, sent, failed, done));
   }
 
   errorText(errno: number): string {
@@ -150,28 +191,62 @@ export class KernelRequests {
   }
 
   close(): void {
-    this.socket.close();
+    if (!this.open) return;
+    this.open = false;
+    if (!this.sending) this.socket.close();
   }
 
   private next(timeoutSeconds: number): void {
-    this.options.sequence = (this.firstSequence + this.count) >>> 0;
+    this.options.sequence = (this.batch.first + this.batch.count) >>> 0;
     this.options.timeout = timeoutSeconds;
   }
 
   private add(length: number, tag: number): void {
-    this.tags[this.count++] = tag;
-    this.lastAt = this.length;
-    this.length += NLMSG_ALIGN(length);
+    const { batch } = this;
+    batch.tags[batch.count++] = tag;
+    batch.lastAt = batch.length;
+    batch.length += NLMSG_ALIGN(length);
+  }
+
+  private askForAnswer({ out, lastAt }: RequestBatch): void {
+    out.u16[(lastAt + 6) >>> 1]! |= NLM_F_ACK;
+  }
+
+  private sent(
+    batch: RequestBatch,
+    sent: number,
+    failed: (tag: number, errno: number) => void,
+    done: (error: Error | null) => void,
+  ): void {
+    this.sending = false;
+    if (!this.open) {
+      this.socket.close();
+      return;
+    }
+    let problem: Error | null = null;
+    try {
+      this.finish(batch, sent, failed);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      problem = error;
+    }
+    done(problem);
+  }
+
+  /** @throws SystemError */
+  private finish(batch: RequestBatch, sent: number, failed: (tag: number, errno: number) => void): void {
+    if (sent < 0) throw netfilterFailure('send', -sent);
+    this.readAnswers(batch, failed);
   }
 
   /** The kernel answered before send() returned, so everything there is to read is there now. */
-  private readAnswers(first: number, count: number, failed: (tag: number, errno: number) => void): void {
+  private readAnswers(batch: RequestBatch, failed: (tag: number, errno: number) => void): void {
     const { answers, answerLengths, socket } = this;
     for (;;) {
       const received = native.receiveBatch(socket.fd, answers.buffer, ANSWER_SLOT, ANSWER_SLOTS, answerLengths, null);
       if (received < 0) throw netfilterFailure('recvmmsg', -received);
       for (let slot = 0; slot < received; slot++) {
-        this.answer(slot * ANSWER_SLOT, Math.abs(answerLengths[slot]!), first, count, failed);
+        this.answer(slot * ANSWER_SLOT, Math.abs(answerLengths[slot]!), batch, failed);
       }
       if (received < ANSWER_SLOTS) return;
     }
@@ -180,8 +255,7 @@ export class KernelRequests {
   private answer(
     start: number,
     length: number,
-    first: number,
-    count: number,
+    { first, count, tags }: RequestBatch,
     failed: (tag: number, errno: number) => void,
   ): void {
     const end = start + length;
@@ -190,7 +264,7 @@ export class KernelRequests {
       const errno = errorOf(this.answers, at);
       const index = (sequenceOf(this.answers, at) - first) >>> 0;
       if (errno === 0 || index >= count) continue;
-      const tag = this.tags[index]!;
+      const tag = tags[index]!;
       // A delete before a create needs no tag: its failure shows in the create, which finds the flow still there.
       if (tag !== NO_TAG) failed(tag, errno);
     }

@@ -24,6 +24,7 @@ export interface Addon {
   attachFilter(fd: number, program: Uint8Array): number;
   send(fd: number, buffer: ArrayBuffer, offset: number, length: number): number;
   receive(fd: number, buffer: ArrayBuffer, offset: number, length: number): number;
+  sendAhead(fd: number, buffer: ArrayBuffer, length: number, callback: (sent: number) => void): void;
   receiveAhead(
     fd: number,
     buffer: ArrayBuffer,

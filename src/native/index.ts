@@ -144,6 +144,12 @@ export const receive: Addon['receive'] = addon.receive;
 export const receiveAhead: Addon['receiveAhead'] = addon.receiveAhead;
 
 /**
+ * send(2) of the first `length` bytes in another thread. Calls back with the bytes taken, or `-errno`; until then the
+ * buffer and the descriptor are to be left alone. For requests, which the kernel carries out in the thread that sends.
+ */
+export const sendAhead: Addon['sendAhead'] = addon.sendAhead;
+
+/**
  * recvmmsg(2): datagram i goes to `buffer` at `i * slotBytes`, its length to `lengths[i]`; negative when it was longer
  * than the slot (then minus its true length). Its sender's sockaddr goes to `sources` at `i * 28`, padded with zeros.
  * Gives the number of datagrams, 0 when nothing is there, or `-errno`. At most MAX_BATCH per call.

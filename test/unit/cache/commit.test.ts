@@ -27,6 +27,13 @@ const EBUSY = 16;
 const EEXIST = 17;
 const EINVAL = 22;
 
+interface Request {
+  readonly what: 'create' | 'change' | 'delete';
+  readonly port: number;
+  readonly timeout: number;
+  readonly tag: number;
+}
+
 /** A kernel that keeps flows by port, in batches of four; `refuse` says which ones it never takes. */
 class RecordingKernel implements CommitKernel {
   readonly flows = new Map<number, number>();
@@ -36,7 +43,7 @@ class RecordingKernel implements CommitKernel {
   /** Flows that traffic makes anew between a delete and a create, so many times. */
   readonly reborn = new Map<number, number>();
   broken = false;
-  private batch: { what: 'create' | 'change' | 'delete'; port: number; timeout: number; tag: number }[] = [];
+  private batch: Request[] = [];
 
   constructor(
     private readonly refuse: (port: number) => boolean = () => false,
@@ -74,13 +81,18 @@ class RecordingKernel implements CommitKernel {
   }
 
   submit(failed: (tag: number, errno: number) => void): void {
-    if (this.broken) {
-      this.batch = [];
-      throw new Error('send: ENOBUFS');
-    }
+    this.carryOut(this.takeBatch(), failed);
+  }
+
+  protected takeBatch(): Request[] {
     expect(this.batch.length).toBeLessThanOrEqual(this.batchSize);
     const batch = this.batch;
     this.batch = [];
+    return batch;
+  }
+
+  protected carryOut(batch: readonly Request[], failed: (tag: number, errno: number) => void): void {
+    if (this.broken) throw new Error('send: ENOBUFS');
     this.batches.push(batch.map(({ what, port }) => `${what} ${port}`));
     for (const { what, port, timeout, tag } of batch) {
       if (what === 'delete') this.endFlow(port);
@@ -93,6 +105,27 @@ class RecordingKernel implements CommitKernel {
 
   errorText(errno: number): string {
     return `error ${errno}`;
+  }
+}
+
+/** The same with another thread: a batch is carried out later, while the commit makes the next. */
+class DistantKernel extends RecordingKernel {
+  /** What the other thread is about to do. */
+  pending: (() => void) | null = null;
+
+  submitAhead(failed: (tag: number, errno: number) => void, done: (error: Error | null) => void): void {
+    expect(this.pending).toBeNull();
+    const batch = this.takeBatch();
+    this.pending = () => {
+      this.pending = null;
+      let error: Error | null = null;
+      try {
+        this.carryOut(batch, failed);
+      } catch (thrown) {
+        error = thrown as Error;
+      }
+      done(error);
+    };
   }
 }
 
@@ -136,7 +169,8 @@ function commit(
       result = end;
     },
   ).run();
-  for (let next = soon.shift(); next !== undefined; next = soon.shift()) next();
+  const nextStep = (): (() => void) | null => soon.shift() ?? (kernel instanceof DistantKernel ? kernel.pending : null);
+  for (let next = nextStep(); next !== null; next = nextStep()) next();
   expect(result).not.toBeNull();
   return { result: result!, log };
 }
@@ -185,9 +219,12 @@ function asDumped(number: number): FlowScratch {
 
 const numbered = (count: number): TcpFlow[] => Array.from({ length: count }, (_, number) => ({ number }));
 
-describe('Commit', () => {
+describe.each([
+  ['in this thread', RecordingKernel],
+  ['in another thread', DistantKernel],
+])('Commit, requests carried out %s', (_, Kernel) => {
   it('gives every flow to an empty kernel, in batches and slices', () => {
-    const kernel = new RecordingKernel();
+    const kernel = new Kernel();
     const { result, log } = commit(numbered(50), kernel);
     expect(kernel.flows.size).toBe(50);
     expect(result).toMatchObject({ committed: 50, failed: 0 });
@@ -197,13 +234,13 @@ describe('Commit', () => {
   });
 
   it('commits nothing of an empty cache', () => {
-    const { result, log } = commit([], new RecordingKernel());
+    const { result, log } = commit([], new Kernel());
     expect(result).toMatchObject({ committed: 0, failed: 0 });
     expect(log[0]).toBe('Committed 0 new entries');
   });
 
   it('deletes and creates again what is there already', () => {
-    const kernel = new RecordingKernel();
+    const kernel = new Kernel();
     for (const number of [1, 3, 4, 7]) kernel.flows.set(number, 5);
     const { result } = commit(numbered(8), kernel);
     expect(result).toMatchObject({ committed: 8, failed: 0 });
@@ -217,7 +254,7 @@ describe('Commit', () => {
   });
 
   it('takes related flows after all others', () => {
-    const kernel = new RecordingKernel();
+    const kernel = new Kernel();
     commit([{ number: 1, related: true }, { number: 2 }, { number: 3, related: true }, { number: 4 }], kernel);
     expect(kernel.batches).toEqual([
       ['create 2', 'create 4'],
@@ -226,7 +263,7 @@ describe('Commit', () => {
   });
 
   it('logs what the kernel refuses, with the flow, and goes on', () => {
-    const kernel = new RecordingKernel((port) => port === 2);
+    const kernel = new Kernel((port) => port === 2);
     const { result, log } = commit(numbered(4), kernel);
     expect(result).toMatchObject({ committed: 3, failed: 1 });
     expect(log.slice(0, 4)).toEqual([
@@ -238,7 +275,7 @@ describe('Commit', () => {
   });
 
   it('does not fill the log when everything is refused', () => {
-    const { result, log } = commit(numbered(5000), new RecordingKernel(() => true));
+    const { result, log } = commit(numbered(5000), new Kernel(() => true));
     expect(result.failed).toBe(5000);
     expect(log.length).toBeLessThan(60);
     expect(log).toContain("5000 entries can't be committed");
@@ -246,7 +283,7 @@ describe('Commit', () => {
   });
 
   it('gives the replicated timeout less its age without CommitTimeout, 60 seconds when that is negative', () => {
-    const kernel = new RecordingKernel();
+    const kernel = new Kernel();
     commit([{ number: 1, timeout: 300 }, { number: 2, timeout: 30 }, { number: 3 }], kernel, null, 100);
     expect(kernel.flows).toEqual(
       new Map([
@@ -258,9 +295,12 @@ describe('Commit', () => {
   });
 });
 
-describe('Commit beside flows that are there', () => {
+describe.each([
+  ['in this thread', RecordingKernel],
+  ['in another thread', DistantKernel],
+])('Commit beside flows that are there, requests carried out %s', (_, Kernel) => {
   it('asks nothing about what is the same, and counts it', () => {
-    const kernel = new RecordingKernel();
+    const kernel = new Kernel();
     for (const number of [1, 2]) kernel.flows.set(number, 180);
     const { result } = commit(numbered(4), kernel, 180, 0, having([1, 2]));
     expect(result).toMatchObject({ committed: 4, failed: 0 });
@@ -268,7 +308,7 @@ describe('Commit beside flows that are there', () => {
   });
 
   it('changes what differs in place, and recreates it when the kernel will not', () => {
-    const kernel = new RecordingKernel();
+    const kernel = new Kernel();
     for (const number of [0, 1, 2]) kernel.flows.set(number, 180);
     kernel.changeErrors.set(1, EBUSY);
     kernel.flows.delete(2);
@@ -285,7 +325,7 @@ describe('Commit beside flows that are there', () => {
   });
 
   it('recreates what cannot be changed', () => {
-    const kernel = new RecordingKernel();
+    const kernel = new Kernel();
     kernel.flows.set(0, 180);
     const translated = having([0], [0], ({ words }) => {
       words[REPLY_DST] = 77;
@@ -299,7 +339,7 @@ describe('Commit beside flows that are there', () => {
       [2, 1],
       [3, 0],
     ] as const) {
-      const kernel = new RecordingKernel();
+      const kernel = new Kernel();
       kernel.flows.set(0, 5);
       kernel.reborn.set(0, times);
       expect(commit(numbered(1), kernel).result).toMatchObject({ committed, failed: 1 - committed });
@@ -307,7 +347,7 @@ describe('Commit beside flows that are there', () => {
   });
 
   it('reads the table when more is there than it knew, and leaves it alone', () => {
-    const kernel = new RecordingKernel();
+    const kernel = new Kernel();
     const all = numbered(200).map(({ number }) => number);
     for (const number of all) kernel.flows.set(number, 180);
     kernel.batchSize = 64;
@@ -320,15 +360,15 @@ describe('Commit beside flows that are there', () => {
 
   it('tells in time that it will create many, and not when it will not', () => {
     const empty = having([]);
-    commit(numbered(2500), new RecordingKernel(), 180, 0, empty);
+    commit(numbered(2500), new Kernel(), 180, 0, empty);
     expect([empty.many, empty.dumps]).toEqual([1, 0]);
     const few = having([]);
-    commit(numbered(100), new RecordingKernel(), 180, 0, few);
+    commit(numbered(100), new Kernel(), 180, 0, few);
     expect(few.many).toBe(0);
   });
 
   it('says in one line that the kernel table is full', () => {
-    const { result, log } = commit(numbered(100), new RecordingKernel((port) => port >= 40, ENOMEM));
+    const { result, log } = commit(numbered(100), new Kernel((port) => port >= 40, ENOMEM));
     expect(result).toMatchObject({ committed: 40, failed: 60 });
     expect(log.filter((line) => line.startsWith('commit-create'))).toEqual([
       'commit-create: 60 entries found no room in the kernel conntrack table: net.netfilter.nf_conntrack_max, or memory, is too small',
@@ -336,10 +376,11 @@ describe('Commit beside flows that are there', () => {
   });
 
   it('ends when the kernel takes no requests any more', () => {
-    const kernel = new RecordingKernel();
+    const kernel = new Kernel();
+    // Three batches; a fourth is made before the third comes back.
     kernel.broken = true;
     const { result, log } = commit(numbered(100), kernel);
-    expect(result).toMatchObject({ committed: 0, failed: 12 });
+    expect(result).toMatchObject({ committed: 0, failed: Kernel === DistantKernel ? 16 : 12 });
     expect(log).toContain('commit given up: the kernel takes no requests');
   });
 });
