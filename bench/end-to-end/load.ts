@@ -66,8 +66,8 @@ export class LoadGenerator {
   }
 
   /** @throws Error when the kernel refused a request */
-  async run(what: LoadCommand['what'], count: number, perSecond = 0): Promise<LoadReport> {
-    const report = await this.process.ask({ what, from: 0, count, perSecond });
+  async run(what: LoadCommand['what'], count: number, perSecond = 0, from = 0): Promise<LoadReport> {
+    const report = await this.process.ask({ what, from, count, perSecond });
     if (report.failed > 0) throw new Error(`the kernel refused ${report.failed} of ${count} requests to ${what} flows`);
     return report;
   }
