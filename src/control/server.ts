@@ -87,9 +87,10 @@ export class ControlServer {
 
   /** Waits for replies on their way, at most `graceMs`, then cuts off who is left. */
   async finish(graceMs: number): Promise<void> {
-    const deadline = Date.now() + graceMs;
+    // Not the wall clock, which may be set meanwhile.
+    const deadline = performance.now() + graceMs;
     for (const connection of this.connections) if (connection.silent) connection.destroy();
-    while (this.connections.size > 0 && Date.now() < deadline) await new Promise((next) => setTimeout(next, 5));
+    while (this.connections.size > 0 && performance.now() < deadline) await new Promise((next) => setTimeout(next, 5));
     for (const connection of this.connections) connection.destroy();
   }
 

@@ -7,7 +7,17 @@ import { activeConnections } from '../lab/statistics.js';
 import { nowMs, settled } from '../lab/waiting.js';
 
 /** Request codes (spec/control.md). */
-export const CODE = { stats: 21, runtime: 30, network: 28, internal: 16, resync: 44, commit: 46, flush: 45 } as const;
+export const CODE = {
+  stats: 21,
+  runtime: 30,
+  network: 28,
+  internal: 16,
+  bulk: 22,
+  requestBulk: 23,
+  resync: 44,
+  commit: 46,
+  flush: 45,
+} as const;
 export const equal = { a: tested, b: tested };
 /** Longest wait until both nodes agree again after a fault. */
 const CONVERGENCE_MS = 20_000;
