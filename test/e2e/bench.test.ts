@@ -31,7 +31,8 @@ it('the benchmark measures every row, and writes table and charts into the docum
   const results = await bench('report', '--only', 'ours', '--sizes', String(FLOWS), '--document', document);
   expect(results.rows.map(({ key }) => key)).toEqual(MEASURE_KEYS);
   for (const { key, ours, floor } of results.rows) {
-    expect(ours, key).toBeGreaterThanOrEqual(0);
+    // Memory may shrink by more than so few flows take.
+    expect(ours, key).toSatisfy((value: number) => Number.isFinite(value) && (value >= 0 || key.endsWith('Memory')));
     if (key === 'senderNew') expect(floor).toBeGreaterThan(0);
   }
   expect(results.scale.map(({ values }) => values.length)).toEqual(results.scale.map(() => 1));
