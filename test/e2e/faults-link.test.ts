@@ -100,6 +100,9 @@ describe('a peer that does not fit', () => {
       const malformed = async () =>
         statistic(await daemon.rawRequest(CODE.network), 'network statistics', 'Malformed messages');
       await eventually(async () => (await malformed()) === 100, { withinMs: 5000, what: 'hundred malformed messages' });
+      expect(statistic(await daemon.rawRequest(CODE.network), 'network statistics', 'Wrong protocol version')).toBe(
+        100,
+      );
       expect(activeConnections(await expectPrompt(daemon), 'external')).toBe(0);
     } finally {
       peer.close();
