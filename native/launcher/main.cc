@@ -28,6 +28,13 @@ const Request* Find(char option, const char* word) {
   return nullptr;
 }
 
+const Role* FindRole(const char* word) {
+  for (const Role& role : kRoles) {
+    if (strcmp(role.word, word) == 0) return &role;
+  }
+  return nullptr;
+}
+
 bool TakesWord(char option) {
   for (const Request& request : kRequests) {
     if (request.option == option && request.word[0] != '\0') return true;
@@ -44,6 +51,13 @@ bool Read(char** words, CommandLine* line) {
       // More is a mistake, which Node explains.
       if (*words == nullptr || (*words)[0] == '-' || (*words)[0] == '\0' || strlen(*words) > kMostPath) return false;
       line->socket = *words++;
+      continue;
+    }
+    if (strcmp(word, kRoleOption) == 0) {
+      const Role* role = *words == nullptr ? nullptr : FindRole(*words++);
+      if (role == nullptr || line->count == kMostRequests) return false;
+      last = nullptr;
+      line->codes[line->count++] = role->code;
       continue;
     }
     if (word[0] != '-' || word[1] == '-' || word[1] == '\0') return false;

@@ -29,6 +29,36 @@ int Copy(int fd) {
   }
 }
 
+bool HasVerdict(int code) {
+  for (const Role& role : kRoles) {
+    if (role.code == code) return true;
+  }
+  return false;
+}
+
+// The reply tells whether the request succeeded.
+int Judge(int fd) {
+  size_t length = 0;
+  for (;;) {
+    ssize_t more = Retry([&] { return read(fd, reply + length, sizeof reply - 1 - length); });
+    if (more < 0 || (more > 0 && length + more == sizeof reply - 1)) {
+      Complain("ERROR", kBroken);
+      return kFailed;
+    }
+    if (more == 0) break;
+    length += more;
+  }
+  if (length == 0) {
+    Complain("ERROR", kNoRoles);
+    return kFailed;
+  }
+  reply[length] = '\0';
+  if (strncmp(reply, kRoleDone, strlen(kRoleDone)) == 0) return WriteAll(STDOUT_FILENO, reply, length) ? kOk : kReaderGone;
+  if (reply[length - 1] == '\n') reply[length - 1] = '\0';
+  Complain("ERROR", reply);
+  return kFailed;
+}
+
 }  // namespace
 
 bool WriteAll(int fd, const char* bytes, size_t length) {
@@ -68,7 +98,7 @@ int Exchange(const char* socket_path, int code) {
   }
   // What is wrong with the connection shows when the reply is read, which may be there all the same.
   (void)!write(fd, &code, sizeof code);
-  int status = Copy(fd);
+  int status = HasVerdict(code) ? Judge(fd) : Copy(fd);
   close(fd);
   return status;
 }

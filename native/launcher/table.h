@@ -11,6 +11,7 @@ constexpr const char* kReadyText = "ready\n";
 constexpr const char* kNotReached = "can't connect: is conntrackd running? appropriate permissions?";
 constexpr const char* kBroken = "the connection to conntrackd broke off";
 constexpr const char* kNoConfig = "can't open config file `";
+constexpr const char* kNoRoles = "no answer about the role: the daemon has ended, is not in synchronisation mode, or is one without --role";
 
 // Options of node in the first line of bin/conntrackd.
 constexpr const char* kNodeOptions[] = {"--single-threaded-gc", "--initial-old-space-size=128"};
@@ -47,7 +48,7 @@ constexpr Request kRequests[] = {
     {'s', "process", 35, 0},
     {'s', "queue", 36, 0},
     {'s', "latency", 256, 0},
-    {'s', "security", 260, 0},
+    {'s', "role", 323, 0},
     {'s', "ct", 21, 0},
     {'s', "expect", 37, 0},
     {'R', "", 44, 0},
@@ -57,6 +58,15 @@ constexpr Request kRequests[] = {
     {'B', "", 22, 0},
     {'t', "", 26, 0},
 };
+
+// Requests whose reply tells whether they succeeded: word after the option, code.
+constexpr const char* kRoleOption = "--role";
+constexpr const char* kRoleDone = "role ";
+struct Role {
+  const char* word;
+  int code;
+};
+constexpr Role kRoles[] = {{"primary", 320}, {"backup", 321}, {"fault", 322}};
 
 // grammar/clauses.ts.
 enum Block : unsigned char { kFile, kGeneral, kUnix, kScheduler, kFilter, kProtocols, kAddresses, kStates, kSync, kAlarm, kFtfw, kNotrack, kMulticast, kUdp, kTcp, kOptions, kExpectations, kStats, kNoBlock };
@@ -139,8 +149,6 @@ constexpr Clause kClauses[] = {
     {kMulticast, "SndSocketBuffer", "i", kNoBlock, 0u, 4294967295u, 0, nullptr},
     {kMulticast, "RcvSocketBuffer", "i", kNoBlock, 0u, 4294967295u, 0, nullptr},
     {kMulticast, "Checksum", "b", kNoBlock, 0u, 4294967295u, 0, nullptr},
-    {kMulticast, "AcceptFrom", "=link|Link|peer|Peer|any|Any", kNoBlock, 0u, 4294967295u, 0, nullptr},
-    {kMulticast, "KeyFile", "p", kNoBlock, 0u, 256u, 0, nullptr},
     {kUdp, "IPv4_address", "4", kNoBlock, 0u, 4294967295u, kIpv4Link, nullptr},
     {kUdp, "IPv6_address", "6", kNoBlock, 0u, 4294967295u, kIpv6Link, nullptr},
     {kUdp, "IPv4_Destination_Address", "4", kNoBlock, 0u, 4294967295u, kIpv4Link, nullptr},
@@ -150,8 +158,6 @@ constexpr Clause kClauses[] = {
     {kUdp, "SndSocketBuffer", "i", kNoBlock, 0u, 4294967295u, 0, nullptr},
     {kUdp, "RcvSocketBuffer", "i", kNoBlock, 0u, 4294967295u, 0, nullptr},
     {kUdp, "Checksum", "b", kNoBlock, 0u, 4294967295u, 0, nullptr},
-    {kUdp, "AcceptFrom", "=link|Link|peer|Peer|any|Any", kNoBlock, 0u, 4294967295u, 0, nullptr},
-    {kUdp, "KeyFile", "p", kNoBlock, 0u, 256u, 0, nullptr},
     {kTcp, "IPv4_address", "4", kNoBlock, 0u, 4294967295u, kIpv4Link, nullptr},
     {kTcp, "IPv6_address", "6", kNoBlock, 0u, 4294967295u, kIpv6Link, nullptr},
     {kTcp, "IPv4_Destination_Address", "4", kNoBlock, 0u, 4294967295u, kIpv4Link, nullptr},
@@ -161,8 +167,6 @@ constexpr Clause kClauses[] = {
     {kTcp, "SndSocketBuffer", "i", kNoBlock, 0u, 4294967295u, 0, nullptr},
     {kTcp, "RcvSocketBuffer", "i", kNoBlock, 0u, 4294967295u, 0, nullptr},
     {kTcp, "Checksum", "b", kNoBlock, 0u, 4294967295u, 0, nullptr},
-    {kTcp, "AcceptFrom", "=link|Link|peer|Peer|any|Any", kNoBlock, 0u, 4294967295u, 0, nullptr},
-    {kTcp, "KeyFile", "p", kNoBlock, 0u, 256u, 0, nullptr},
     {kTcp, "ErrorQueueLength", "i", kNoBlock, 0u, 4294967295u, 0, nullptr},
     {kOptions, "TCPWindowTracking", "b", kNoBlock, 0u, 4294967295u, 0, nullptr},
     {kOptions, "ExpectationSync", "{b", kExpectations, 0u, 4294967295u, 0, nullptr},
@@ -238,8 +242,6 @@ constexpr const char* kKeywords =
     "|SndSocketBuffer"
     "|RcvSocketBuffer"
     "|Checksum"
-    "|AcceptFrom"
-    "|KeyFile"
     "|ErrorQueueLength"
     "|Setup"
     "|QueueNum"

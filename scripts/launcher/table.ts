@@ -14,7 +14,7 @@ import { DEFAULT_CONFIG_PATH } from '../../src/cli/arguments.js';
 import { MESSAGES } from '../../src/cli/messages.js';
 import { VERSION_TEXT } from '../../src/cli/version.js';
 import { SYSLOG_FACILITIES } from '../../src/config/model.js';
-import { REQUESTS } from '../../src/control/requests.js';
+import { REQUESTS, ROLE_DONE, ROLE_OPTION } from '../../src/control/requests.js';
 import { READY_TEXT, READY_VARIABLE } from '../../src/daemon/background.js';
 
 /** Where the table of the native client is; a test holds it to what this module makes. */
@@ -38,6 +38,7 @@ constexpr const char* kReadyText = ${quoted(READY_TEXT)};
 constexpr const char* kNotReached = ${quoted(MESSAGES.notReached)};
 constexpr const char* kBroken = ${quoted(MESSAGES.broken)};
 constexpr const char* kNoConfig = ${quoted(MESSAGES.noConfig)};
+constexpr const char* kNoRoles = ${quoted(MESSAGES.noRoles)};
 
 // Options of node in the first line of bin/conntrackd.
 constexpr const char* kNodeOptions[] = {${nodeOptions(projectRoot).map(quoted).join(', ')}};
@@ -51,6 +52,15 @@ struct Request {
 constexpr Request kRequests[] = {
 ${requestRows().join('\n')}
 };
+
+// Requests whose reply tells whether they succeeded: word after the option, code.
+constexpr const char* kRoleOption = ${quoted(ROLE_OPTION)};
+constexpr const char* kRoleDone = ${quoted(ROLE_DONE)};
+struct Role {
+  const char* word;
+  int code;
+};
+constexpr Role kRoles[] = {${roleRows().join(', ')}};
 
 // grammar/clauses.ts.
 enum Block : unsigned char { ${blocks.map(blockName).join(', ')}, kNoBlock };
@@ -110,10 +120,15 @@ function blockName(block: BlockName): string {
 }
 
 function requestRows(): string[] {
-  return REQUESTS.filter(({ flag }) => flag !== '').map(({ flag, code, xml }) => {
+  return REQUESTS.filter(({ flag }) => /^-[^-]/.test(flag)).map(({ flag, code, xml }) => {
     const [option = '', word = ''] = flag.slice(1).split(' ');
     return `    {'${option}', ${quoted(word)}, ${code}, ${xml}},`;
   });
+}
+
+function roleRows(): string[] {
+  const rows = REQUESTS.filter(({ flag }) => flag.startsWith(`${ROLE_OPTION} `));
+  return rows.map(({ flag, code }) => `{${quoted(flag.slice(ROLE_OPTION.length + 1))}, ${code}}`);
 }
 
 const MARKS = {

@@ -53,6 +53,9 @@ const ANSWERS: Readonly<Record<string, string>> = {
   '-R': 'Answers nothing, at once.',
   '-n': 'Answers nothing, at once.',
   '-B': 'Answers nothing, at once.',
+  '--role':
+    'Answers with one line when it is over, status 1 when it failed or a newer change of roles has overtaken it. The same role ' +
+    'again does nothing harmful. In place of what the script below does by several requests.',
   '-t': 'Answers nothing, at once. Flows that the Filter does not let pass stay.',
 };
 
@@ -67,7 +70,7 @@ function requestItems(): Item[] {
     const [option, subject] = flag.split(' ');
     const modeNote = modes.length === 1 ? ' Synchronisation mode only.' : '';
     return {
-      title: `.It Fl ${option!.slice(1)}${subject === undefined ? '' : ` Cm ${word(subject)}`}`,
+      title: `.It Fl ${option!.slice(1).replace('-', '\\-')}${subject === undefined ? '' : ` Cm ${word(subject)}`}`,
       lines: prose(`${sentence(does)}${modeNote} ${answerOf(option!)}`),
     };
   });

@@ -1,4 +1,4 @@
-import { findRequest, isRequestOption, type Request, takesWord } from '../control/requests.js';
+import { findRequest, findRole, isRequestOption, type Request, ROLE_OPTION, takesWord } from '../control/requests.js';
 import { longOption } from './long-options.js';
 
 /** Where the configuration is unless `-C` names another place. */
@@ -67,9 +67,21 @@ class ArgumentReader {
   }
 
   private readLong(word: string): void {
+    if (word === ROLE_OPTION || word.startsWith(`${ROLE_OPTION}=`)) {
+      this.readRole(word);
+      return;
+    }
     this.long.push(word);
     const takesValue = longOption(word)?.value !== undefined;
     if (takesValue && this.at < this.words.length) this.long.push(this.words[this.at++]!);
+  }
+
+  private readRole(word: string): void {
+    const role = word === ROLE_OPTION ? this.words[this.at++] : word.slice(ROLE_OPTION.length + 1);
+    const request = findRole(role ?? '');
+    if (request === undefined) throw new UsageError(`unknown role \`${role ?? ''}': primary, backup or fault`, false);
+    this.requests.push(request);
+    this.codes.push(request.code);
   }
 
   private readOption(letter: string, word: string): void {

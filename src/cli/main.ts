@@ -1,4 +1,6 @@
 import { readFileSync, writeSync } from 'node:fs';
+import type { Outcome } from '../control/client.js';
+import { hasVerdict, ROLE_DONE } from '../control/requests.js';
 import { formatLine, type Level } from '../log/format.js';
 import { type Arguments, readArguments, UsageError } from './arguments.js';
 import { MESSAGES } from './messages.js';
@@ -55,17 +57,38 @@ function print(text: string): number {
 
 /** Carries out the requests in their order, until one fails: a failover waits for each (spec/control.md). */
 async function runRequests(given: Arguments, socket: string | null): Promise<number> {
-  const { exchange } = await import('../control/client.js');
   const path = socket ?? (await findSocket(given.configPath));
   if (path === null) return FAILED;
   for (const code of given.codes) {
-    const outcome = await exchange(path, code, STDOUT);
-    if (outcome === 'reader gone') return READER_GONE;
-    if (outcome === 'unreachable') complain('error', MESSAGES.notReached);
-    if (outcome === 'broken') complain('error', MESSAGES.broken);
-    if (outcome !== 'done') return FAILED;
+    const status = hasVerdict(code) ? await runJudged(path, code) : await runRequest(path, code);
+    if (status !== OK) return status;
   }
   return OK;
+}
+
+async function runRequest(path: string, code: number): Promise<number> {
+  const { exchange } = await import('../control/client.js');
+  const outcome = await exchange(path, code, STDOUT);
+  if (outcome === 'reader gone') return READER_GONE;
+  if (outcome !== 'done') return complainOf(outcome);
+  return OK;
+}
+
+/** A request whose reply tells whether it succeeded. */
+async function runJudged(path: string, code: number): Promise<number> {
+  const { verdictOf } = await import('../control/client.js');
+  const { outcome, text } = await verdictOf(path, code);
+  if (outcome !== 'done') return complainOf(outcome);
+  if (text.startsWith(ROLE_DONE)) {
+    return print(text);
+  }
+  complain('error', text === '' ? MESSAGES.noRoles : text.trimEnd());
+  return FAILED;
+}
+
+function complainOf(outcome: Outcome): number {
+  complain('error', outcome === 'unreachable' ? MESSAGES.notReached : MESSAGES.broken);
+  return FAILED;
 }
 
 /** The path of the control socket as the configuration tells it; null, with a message, when it does not. */

@@ -4,4 +4,6 @@ export const MESSAGES = {
   broken: 'the connection to conntrackd broke off',
   /** Followed by the path and a closing quote. */
   noConfig: "can't open config file `",
+  /** The daemon answered a change of roles with nothing. */
+  noRoles: 'no answer about the role: the daemon has ended, is not in synchronisation mode, or is one without --role',
 } as const;

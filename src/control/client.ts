@@ -67,3 +67,33 @@ export function exchange(path: string, code: number, output: number): Promise<Ou
     socket.on('error', () => settle(connected ? 'broken' : 'unreachable'));
   });
 }
+
+/** More than a verdict has is no verdict. */
+const MOST_VERDICT_BYTES = 16 * 1024;
+
+/** Sends one request whose reply tells whether it succeeded. @returns the reply, or why there is none */
+export function verdictOf(path: string, code: number): Promise<{ readonly outcome: Outcome; readonly text: string }> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    const pieces: Buffer[] = [];
+    let length = 0;
+    let connected = false;
+    const settle = (outcome: Outcome): void => {
+      socket.destroy();
+      resolve({ outcome, text: Buffer.concat(pieces).toString() });
+    };
+    socket.on('connect', () => {
+      connected = true;
+      const request = Buffer.alloc(REQUEST_BYTES);
+      request.writeInt32LE(code);
+      socket.write(request);
+    });
+    socket.on('data', (bytes) => {
+      pieces.push(bytes);
+      length += bytes.length;
+      if (length > MOST_VERDICT_BYTES) settle('broken');
+    });
+    socket.on('end', () => settle('done'));
+    socket.on('error', () => settle(connected ? 'broken' : 'unreachable'));
+  });
+}

@@ -100,7 +100,7 @@ export class ControlConnection {
     try {
       const reply = dispatch(request.name, this.context.service, this.context.counters);
       if (typeof reply === 'string') this.finish(reply);
-      else if (reply instanceof Promise) await reply.then(() => this.finish());
+      else if (reply instanceof Promise) this.finish((await reply) ?? '');
       else if (reply === null) this.finish();
       else this.stream(reply);
     } catch (error) {

@@ -3,13 +3,14 @@ import { formatCaches, formatExpectations, formatGeneral } from './replies/gener
 import { formatLatency } from './replies/latency.js';
 import { formatNetwork } from './replies/network.js';
 import { formatQueues, streamResendQueue } from './replies/queues.js';
+import { formatRole } from './replies/role.js';
 import { type ControlCounters, formatRuntime } from './replies/runtime.js';
 import { formatSecurity } from './replies/security.js';
 import type { RequestName } from './requests.js';
 import type { ChunkSource, ControlService } from './service.js';
 
-/** Text, text piece by piece, nothing, or nothing once a piece of work is over. */
-export type Reply = string | ChunkSource | null | Promise<void>;
+/** Text, text piece by piece, nothing, or nothing or text once a piece of work is over. */
+export type Reply = string | ChunkSource | null | Promise<void> | Promise<string>;
 
 type Handler = (service: ControlService, control: ControlCounters) => Reply;
 
@@ -53,6 +54,10 @@ const HANDLERS: Readonly<Record<RequestName, Handler>> = {
   STATS_LINK: (service) => formatLinks(service.statistics().channel),
   STATS_SECURITY: (service) => formatSecurity(service.statistics().channel),
   STATS_LATENCY: (service) => formatLatency(service.latency()),
+  STATS_ROLE: (service) => {
+    const statistics = service.role();
+    return statistics === null ? null : formatRole(statistics);
+  },
   STATS_QUEUE: (service) => formatQueues(service.statistics()),
   STATS_RSQUEUE: (service) => {
     const view = service.resendQueue();
@@ -68,6 +73,9 @@ const HANDLERS: Readonly<Record<RequestName, Handler>> = {
   REQUEST_DUMP: act((service) => service.requestResync()),
   SEND_BULK: act((service) => service.bulk()),
   RESET_TIMERS: act((service) => service.shortenTimers()),
+  ROLE_PRIMARY: (service) => service.changeRole('primary'),
+  ROLE_BACKUP: (service) => service.changeRole('backup'),
+  ROLE_FAULT: (service) => service.changeRole('fault'),
   KILL: (service) => service.stop(),
 };
 

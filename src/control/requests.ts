@@ -71,6 +71,7 @@ export const REQUESTS = [
   request(36, 'STATS_QUEUE', '-s queue', SYNC, 'show the lengths of the queues'),
   request(256, 'STATS_LATENCY', '-s latency', BOTH, 'show how long things take and keep others waiting'),
   request(260, 'STATS_SECURITY', '-s security', SYNC, 'show what the dedicated links refused, and what they sealed'),
+  request(323, 'STATS_ROLE', '-s role', SYNC, 'show the role of this node and where it is heard of'),
   request(21, 'STATS', '-s ct', BOTH, 'show statistics of flows'),
   request(37, 'EXP_STATS', '-s expect', SYNC, 'show statistics of expectations'),
   request(44, 'ALL_RESYNC_MASTER', '-R', BOTH, 'resync the internal cache from the kernel'),
@@ -79,6 +80,9 @@ export const REQUESTS = [
   request(23, 'REQUEST_DUMP', '-n', SYNC, 'ask the peers for all their flows (FTFW and NOTRACK)'),
   request(22, 'SEND_BULK', '-B', SYNC, 'send all flows to the peers (FTFW and NOTRACK)'),
   request(26, 'RESET_TIMERS', '-t', SYNC, 'flush the kernel table in PurgeTimeout seconds'),
+  request(320, 'ROLE_PRIMARY', '--role primary', SYNC, "this node takes over: the peers' flows, then all that follows"),
+  request(321, 'ROLE_BACKUP', '--role backup', SYNC, 'this node stands by'),
+  request(322, 'ROLE_FAULT', '--role fault', SYNC, 'this node is out of order'),
   request(19, 'CT_FLUSH_CACHE', '', BOTH, 'flush the flows of both caches'),
   request(24, 'CT_DUMP_INT_XML', '', BOTH, 'show the flows of the internal cache as XML'),
   request(25, 'CT_DUMP_EXT_XML', '', SYNC, 'show the flows of the external cache as XML'),
@@ -88,6 +92,25 @@ export const REQUESTS = [
 
 export type RequestName = (typeof REQUESTS)[number]['name'];
 export type Request = RequestEntry<RequestName>;
+
+/** The option whose word is a role. It is written out: what a wrong one does is not undone by the right one. */
+export const ROLE_OPTION = '--role';
+
+/** The request for a role; undefined when there is none of that name. */
+export function findRole(word: string): Request | undefined {
+  return REQUESTS.find(({ flag }) => flag === `${ROLE_OPTION} ${word}`);
+}
+
+/**
+ * With these words begins the reply to a change of roles that succeeded. Any other reply is the reason why not; none
+ * comes from a daemon that does not know the request.
+ */
+export const ROLE_DONE = 'role ';
+
+/** Whether the reply to a request tells whether it succeeded. */
+export function hasVerdict(code: number): boolean {
+  return requestOf(code)?.flag.startsWith(ROLE_OPTION) === true;
+}
 
 /** Bytes of a request on the socket. */
 export const REQUEST_BYTES = 4;

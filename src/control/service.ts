@@ -1,5 +1,5 @@
 import type { DaemonMode } from './requests.js';
-import type { DaemonStatistics, LatencyStatistics, ResendEntry } from './statistics.js';
+import type { DaemonStatistics, LatencyStatistics, ResendEntry, RoleStatistics } from './statistics.js';
 
 /** What a request is about: flows, expectations, or both. */
 export type Subject = 'ct' | 'expect' | 'all';
@@ -55,6 +55,8 @@ export interface ControlService {
   requestResync(): void;
   /** `-t`: flush the kernel's table in PurgeTimeout seconds; one that is pending stays. */
   shortenTimers(): void;
+  /** `--role`: resolves with one line when the change is over, overtaken or given up; see ROLE_DONE. */
+  changeRole(role: 'primary' | 'backup' | 'fault'): Promise<string>;
   /** `-k`: resolves when the socket and the lock file are gone, so that a start right after it succeeds. */
   stop(): Promise<void>;
 
@@ -62,6 +64,8 @@ export interface ControlService {
   statistics(): DaemonStatistics;
   /** `-s latency`. */
   latency(): readonly LatencyStatistics[];
+  /** `-s role`: null in statistics mode. */
+  role(): RoleStatistics | null;
   /** `-s rsqueue`: null where nothing is resent (ALARM, NOTRACK). */
   resendQueue(): ResendQueueView | null;
 }

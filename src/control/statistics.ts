@@ -138,6 +138,40 @@ export interface LatencyStatistics {
   readonly durations: DurationHistogram;
 }
 
+/** `-s role`. */
+export interface RoleStatistics {
+  /** Null: nobody has told yet. */
+  readonly role: 'primary' | 'backup' | 'fault' | null;
+  readonly sinceSeconds: number;
+  readonly changes: number;
+  readonly overtaken: number;
+  readonly failed: number;
+  /** How the last change ended; empty as long as it is under way. */
+  readonly last: string;
+  /** From the call to the last flow's being in the kernel. */
+  readonly takeovers: DurationHistogram;
+  /** Null: no NotifyFifo. */
+  readonly fifo: FifoStatistics | null;
+  /** Null: no TakeoverHold. */
+  readonly hold: HoldStatistics | null;
+}
+
+/** Lines that keepalived wrote. */
+export interface FifoStatistics {
+  /** Somebody writes to it, or can. */
+  readonly open: boolean;
+  readonly heard: number;
+  /** About others than NotifyInstance, or about no VRRP state. */
+  readonly ignored: number;
+  readonly malformed: number;
+}
+
+export interface HoldStatistics {
+  readonly state: 'off' | 'armed' | 'takeover';
+  /** Times that nft(8) failed. */
+  readonly failed: number;
+}
+
 export interface DaemonStatistics {
   readonly uptimeSeconds: number;
   /** Internal before external; statistics mode has one named `stats`. */

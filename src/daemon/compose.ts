@@ -42,6 +42,7 @@ import { DaemonEvents } from './event-socket.js';
 import { Latency } from './latency.js';
 import { rehearse } from './rehearsal.js';
 import { engineSettings, SyncReload } from './reload-sync.js';
+import { Roles } from './roles.js';
 import { StatsDaemon } from './stats-daemon.js';
 import { SyncService } from './sync-service.js';
 
@@ -57,6 +58,7 @@ export async function compose(config: Config, log: Logger, context: DaemonContex
 class SyncDaemon implements Daemon {
   readonly service: SyncService;
   private readonly engine: SyncEngine;
+  private readonly roles: Roles;
   private readonly links: Links;
   private readonly seals: Seals;
   private readonly commitKernel: KernelRequests;
@@ -152,8 +154,10 @@ class SyncDaemon implements Daemon {
       encode,
       kernels: [this.commitKernel, this.flushKernel, this.injectKernel],
     });
+    this.roles = new Roles({ engine: this.engine, clock, log, latency: this.latency });
     this.service = new SyncService({
       engine: this.engine,
+      roles: this.roles,
       mode,
       internal,
       external,

@@ -12,6 +12,8 @@ import { meterLoop } from '../native/index.js';
 export class Latency {
   /** From the moment an event could be read to the moment when all that waited with it had been sent. */
   readonly eventToWire = new DurationHistogram();
+  /** From the call for the role of primary to the last flow's being in the kernel. */
+  readonly takeovers = new DurationHistogram();
   private readonly turns = new DurationHistogram();
   private readonly commitSlices = new DurationHistogram();
   private readonly replyPieces = new DurationHistogram();

@@ -52,6 +52,14 @@ export class StatsService implements ControlService {
     return null;
   }
 
+  async changeRole(): Promise<string> {
+    return '';
+  }
+
+  role(): null {
+    return null;
+  }
+
   async commit(): Promise<void> {}
 
   flushCaches(): void {

@@ -17,6 +17,7 @@ import type {
   NetworkStatistics,
   QueueStatistics,
   ResendEntry,
+  RoleStatistics,
   StoreStatistics,
 } from '../control/statistics.js';
 import { IFF_RUNNING, IFF_UP } from '../native/constants.js';
@@ -25,8 +26,10 @@ import { AgingExternalCache } from '../sync/alarm-external.js';
 import type { SyncEngine } from '../sync/engine.js';
 import type { ExpectationSync } from '../sync/expectations.js';
 import type { SyncMode } from '../sync/mode.js';
+import type { Role } from '../sync/role.js';
 import { RECEIVE_COUNTERS } from '../wire/counters.js';
 import type { Latency } from './latency.js';
+import type { Roles } from './roles.js';
 import { cacheStatistics, netlinkStatistics } from './statistics.js';
 
 export interface SyncServiceContext {
@@ -37,6 +40,7 @@ export interface SyncServiceContext {
   /** Null: expectations are not replicated. */
   readonly expectations: ExpectationSync | null;
   readonly links: Links;
+  readonly roles: Roles;
   readonly clock: Clock;
   readonly latency: Latency;
   /** Receive buffer of the event socket in bytes. */
@@ -77,6 +81,15 @@ export class SyncService implements ControlService {
     if (cache === undefined || !('entries' in cache)) return null;
     const lifetime = 'lifetime' in cache ? cache.lifetime : null;
     return new ExpectationDump(cache.entries, this.context.clock, xml, lifetime);
+  }
+
+  async changeRole(role: Role): Promise<string> {
+    const { succeeded, text } = await this.context.roles.change(role, 'asked for by a client');
+    return succeeded ? `${text}\n` : `failed: ${text}\n`;
+  }
+
+  role(): RoleStatistics {
+    return this.context.roles.statistics();
   }
 
   commit(subject: Subject): Promise<void> {

@@ -4,7 +4,7 @@ import type { Logger } from '../base/logger.js';
 import type { Scheduler, Timer } from '../base/scheduler.js';
 import type { Views } from '../base/views.js';
 import { InternalBypass } from '../cache/bypass.js';
-import { Commit, type CommitKernel, type CommitSurroundings } from '../cache/commit.js';
+import { Commit, type CommitKernel, type CommitResult, type CommitSurroundings } from '../cache/commit.js';
 import type { ExternalCache } from '../cache/external.js';
 import { FilterSweep } from '../cache/filter-sweep.js';
 import { FlowEvents, NO_PORT } from '../cache/flow-events.js';
@@ -23,6 +23,7 @@ import { isWhole, nextOf, portIdOf, subsystemOf, typeOf } from '../netlink/messa
 import { CatchUp, type NewEvents } from './catch-up.js';
 import type { ExpectationSync } from './expectations.js';
 import type { SyncMode } from './mode.js';
+import type { RoleWork } from './role.js';
 
 export interface EngineSettings {
   /** CommitTimeout in seconds; null: flows keep what is left of their own. */
@@ -85,6 +86,8 @@ const COMMIT_TEXTS: Readonly<Record<RequestSubject, string>> = {
   all: 'committing all external caches',
 };
 
+const NOTHING_COMMITTED: CommitResult = { committed: 0, failed: 0, milliseconds: 0 };
+
 /** Which caches a flush empties. */
 export type CacheChoice = 'internal' | 'external' | 'both';
 
@@ -95,7 +98,7 @@ const SHORTEST_WAIT_MS = 1;
  * Joins kernel, caches, mode and channel. Input comes from the event socket (`onEvents`), the channel
  * (`onDatagram`) and the control socket (the rest); after each turn of input the mode sends what waits.
  */
-export class SyncEngine implements EventSourceEvents {
+export class SyncEngine implements EventSourceEvents, RoleWork {
   readonly kernel = new KernelCounters();
 
   private readonly flowEvents: FlowEvents;
@@ -121,7 +124,9 @@ export class SyncEngine implements EventSourceEvents {
   /** Since when events wait, or what they caused; 0: nothing does. */
   private unsentSinceMs = 0;
   private transmitting = false;
-  private committing = false;
+  /** The commit that is under way. */
+  private committing: Promise<CommitResult> | null = null;
+  private commitStopped = false;
   private closed = false;
 
   constructor(private readonly context: EngineContext) {
@@ -484,26 +489,35 @@ export class SyncEngine implements EventSourceEvents {
 
   /** `-c`: resolves when the commit is over, at once when one is under way already. */
   async commit(subject: RequestSubject): Promise<void> {
-    const { expectations } = this.context;
-    if (subject === 'expect' && expectations === null) return;
+    if (subject === 'expect' && this.context.expectations === null) return;
     this.cancelPurge();
-    if (this.committing) {
+    if (this.committing !== null) {
       this.context.log.notice('commit already in progress, skipping');
       return;
     }
-    this.context.log.notice(COMMIT_TEXTS[subject]);
-    if (this.context.external instanceof DirectInject) return;
-    this.committing = true;
-    try {
-      // An expectation is refused as long as its master is not there.
-      if (subject !== 'expect') await this.commitFlows(this.context.external.table);
-      if (subject !== 'ct' && !this.closed) await expectations?.commit();
-    } finally {
-      this.committing = false;
-    }
+    await this.beginCommit(subject);
   }
 
-  private commitFlows(table: FlowTable): Promise<void> {
+  private beginCommit(subject: RequestSubject): Promise<CommitResult> {
+    this.context.log.notice(COMMIT_TEXTS[subject]);
+    if (this.inject !== null) return Promise.resolve(NOTHING_COMMITTED);
+    this.commitStopped = false;
+    this.committing = this.commitSubject(subject).finally(() => {
+      this.committing = null;
+    });
+    return this.committing;
+  }
+
+  private async commitSubject(subject: RequestSubject): Promise<CommitResult> {
+    const { external, expectations } = this.context;
+    let result = NOTHING_COMMITTED;
+    // An expectation is refused as long as its master is not there.
+    if (subject !== 'expect' && !(external instanceof DirectInject)) result = await this.commitFlows(external.table);
+    if (subject !== 'ct' && !this.closed && !this.commitStopped) await expectations?.commit();
+    return result;
+  }
+
+  private commitFlows(table: FlowTable): Promise<CommitResult> {
     const { clock, log, commitKernel } = this.context;
     const scheduler = this.context.commitScheduler ?? this.context.scheduler;
     return new Promise((resolve) => {
@@ -518,10 +532,10 @@ export class SyncEngine implements EventSourceEvents {
           describe: (flow) => this.context.describe(flow),
           surroundings: this.surroundings(),
         },
-        () => {
+        (result) => {
           this.currentCommit = null;
           this.catchUp?.end();
-          resolve();
+          resolve(result);
         },
       );
       this.currentCommit = commit;
@@ -550,7 +564,7 @@ export class SyncEngine implements EventSourceEvents {
   /** `-f`, `-f internal`, `-f external`. @returns false when a commit is under way and nothing was flushed */
   flushCaches(choice: CacheChoice, subject: RequestSubject): boolean {
     const { log, external, expectations } = this.context;
-    if (this.committing && choice !== 'internal') {
+    if (this.committing !== null && choice !== 'internal') {
       log.error('ignoring flush command, commit still in progress');
       return false;
     }
@@ -605,5 +619,36 @@ export class SyncEngine implements EventSourceEvents {
   private cancelPurge(): void {
     this.purgeTimer?.cancel();
     this.purgeTimer = null;
+  }
+
+  // --- changes of roles ----------------------------------------------------------------------------------------
+
+  get injects(): boolean {
+    return this.inject !== null;
+  }
+
+  get uncommitted(): number {
+    const { external, expectations } = this.context;
+    if (external instanceof DirectInject) return 0;
+    const expected = expectations?.external;
+    return external.active + (expected !== undefined && 'active' in expected ? expected.active : 0);
+  }
+
+  async afterCommit(): Promise<void> {
+    await this.committing;
+  }
+
+  commitAll(): Promise<CommitResult> {
+    return this.beginCommit('all');
+  }
+
+  stopCommit(): void {
+    this.commitStopped = true;
+    this.currentCommit?.stop();
+  }
+
+  endPurge(): void {
+    this.cancelPurge();
+    this.purge.close();
   }
 }

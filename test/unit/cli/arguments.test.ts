@@ -19,6 +19,9 @@ describe('requests', () => {
     ['-s -i -x', [21, 24]],
     ['-k -C /x', [20]],
     ['-C /x -t -n', [26, 23]],
+    ['--role primary', [320]],
+    ['--role=backup -s', [321, 21]],
+    ['-C /x --role fault', [322]],
   ])('%s', (line, codes) => {
     expect(read(line)).toMatchObject({ action: 'requests', codes, warnings: [] });
   });
@@ -78,6 +81,11 @@ describe('mistakes', () => {
     ['-B foo', 'Unknown option: foo', true],
     ['-f foo', "unknown parameter `foo' for option `-f'", false],
     ['-s foo', "unknown parameter `foo' for option `-s'", false],
+    ['--role', "unknown role `': primary, backup or fault", false],
+    ['--role master', "unknown role `master': primary, backup or fault", false],
+    ['--role=p', "unknown role `p': primary, backup or fault", false],
+    ['--role primary -x', 'Invalid parameters', true],
+    ['-d --role primary', 'Invalid parameters', true],
     ['-C', 'Missing config filename', true],
     ['-d -k', 'Invalid parameters', true],
     ['-k -d', 'Invalid parameters', true],

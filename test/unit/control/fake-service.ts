@@ -105,6 +105,16 @@ export class FakeService implements ControlService {
     return [];
   }
 
+  async changeRole(role: 'primary' | 'backup' | 'fault'): Promise<string> {
+    this.calls.push(`changeRole ${role}`);
+    return `role ${role}: done\n`;
+  }
+
+  role(): null {
+    this.calls.push('role');
+    return null;
+  }
+
   resendQueue(): ResendQueueView | null {
     this.calls.push('resendQueue');
     return null;

@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { findRequest, isRequestOption, REQUESTS, requestOf, takesWord } from '../../../src/control/requests.js';
+import {
+  findRequest,
+  findRole,
+  hasVerdict,
+  isRequestOption,
+  REQUESTS,
+  requestOf,
+  takesWord,
+} from '../../../src/control/requests.js';
 
 describe('the table of requests', () => {
   it('gives each code one meaning', () => {
@@ -31,6 +39,7 @@ describe('the table of requests', () => {
     ['s', 'ct', 21],
     ['s', 'r', 30],
     ['s', 'rs', 32],
+    ['s', 'ro', 323],
     ['s', 'l', 31],
     ['s', 'la', 256],
     ['s', 'p', 35],
@@ -61,5 +70,11 @@ describe('the table of requests', () => {
     expect(isRequestOption('d')).toBe(false);
     expect(['c', 'f', 'F', 'i', 'e', 's', 'R'].every(takesWord)).toBe(true);
     expect(['k', 'n', 'B', 't'].some(takesWord)).toBe(false);
+  });
+
+  it('has roles, which are not abbreviated, and whose replies tell how it went', () => {
+    expect(['primary', 'backup', 'fault'].map((word) => findRole(word)?.code)).toEqual([320, 321, 322]);
+    expect(['', 'p', 'primar', 'master', 'primary '].map(findRole)).toEqual(Array(5).fill(undefined));
+    expect(REQUESTS.filter(({ code }) => hasVerdict(code)).map(({ code }) => code)).toEqual([320, 321, 322]);
   });
 });

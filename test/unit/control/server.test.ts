@@ -118,6 +118,10 @@ describe('requests', () => {
       36: 'statistics',
       256: 'latency',
       260: 'statistics',
+      320: 'changeRole primary',
+      321: 'changeRole backup',
+      322: 'changeRole fault',
+      323: 'role',
     };
     for (const [number, call] of Object.entries(expected)) {
       service.calls.length = 0;

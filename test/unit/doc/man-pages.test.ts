@@ -97,7 +97,7 @@ describe('the pages are whole', () => {
   it('every request and every option is on conntrackd(8)', () => {
     for (const { flag } of REQUESTS.filter((request) => request.flag !== '')) {
       const [option, subject] = flag.split(' ');
-      const title = `.It Fl ${option!.slice(1)}${subject === undefined ? '' : ` Cm \\&${subject}`}\n`;
+      const title = `.It Fl ${option!.slice(1).replace('-', '\\-')}${subject === undefined ? '' : ` Cm \\&${subject}`}\n`;
       expect(command, flag).toContain(title);
     }
     for (const { name } of LONG_OPTIONS) expect(command).toContain(`.It Fl \\-${name}`);
