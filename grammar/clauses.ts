@@ -528,6 +528,38 @@ const SYNC_CLAUSES: readonly Clause[] = [
     effect: WORKS,
   },
   {
+    name: 'NotifyFifo',
+    blocks: ['sync'],
+    takes: [{ value: 'path' }],
+    key: 'notifyFifo',
+    limits: { mostBytes: 256, message: 'NotifyFifo path is longer than 256 characters' },
+    reload: 'restart',
+    summary: 'FIFO to which keepalived writes its changes of state (`vrrp_notify_fifo`): the role follows them.',
+    effect: WORKS,
+  },
+  {
+    name: 'NotifyInstance',
+    blocks: ['sync'],
+    takes: NAME,
+    key: 'notifyInstance',
+    reload: 'restart',
+    summary: 'The instance or group of keepalived whose state decides. Unset: primary as soon as any is MASTER.',
+    effect: WORKS,
+  },
+  {
+    name: 'TakeoverHold',
+    blocks: ['sync'],
+    takes: INTEGER,
+    key: 'takeoverHold',
+    limits: { least: 1, most: 300, message: "`TakeoverHold' must be [1, 300]" },
+    unit: 'seconds',
+    reload: 'restart',
+    summary:
+      'A node that is not primary, or becomes it, drops packets of TCP connections that its kernel does not know, for ' +
+      'so long at most. Unset: never.',
+    effect: WORKS,
+  },
+  {
     name: 'RefreshTime',
     blocks: ['sync', 'alarm'],
     takes: INTEGER,

@@ -119,6 +119,9 @@ constexpr Clause kClauses[] = {
     {kSync, "Mode", "m", kNoBlock, 0u, 4294967295u, 0, nullptr},
     {kSync, "CommitTimeout", "i", kNoBlock, 0u, 4294967295u, kCommitTimeoutGiven, nullptr},
     {kSync, "PurgeTimeout", "i", kNoBlock, 0u, 4294967295u, 0, nullptr},
+    {kSync, "NotifyFifo", "p", kNoBlock, 0u, 256u, 0, nullptr},
+    {kSync, "NotifyInstance", "n", kNoBlock, 0u, 4294967295u, 0, nullptr},
+    {kSync, "TakeoverHold", "i", kNoBlock, 1u, 300u, 0, nullptr},
     {kSync, "RefreshTime", "i", kNoBlock, 0u, 4294967295u, 0, nullptr},
     {kSync, "CacheTimeout", "i", kNoBlock, 0u, 4294967295u, 0, nullptr},
     {kSync, "Options", "", kOptions, 0u, 4294967295u, 0, nullptr},
@@ -221,6 +224,9 @@ constexpr const char* kKeywords =
     "|ACKWindowSize"
     "|CommitTimeout"
     "|PurgeTimeout"
+    "|NotifyFifo"
+    "|NotifyInstance"
+    "|TakeoverHold"
     "|RefreshTime"
     "|CacheTimeout"
     "|DisableInternalCache"

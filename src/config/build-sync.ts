@@ -85,6 +85,9 @@ export class SyncDraft {
       modeGiven: this.mode !== null,
       commitTimeout: this.effectiveCommitTimeout(),
       purgeTimeout: this.settings.number('purgeTimeout'),
+      notifyFifo: this.settings.textOrNull('notifyFifo'),
+      notifyInstance: this.settings.textOrNull('notifyInstance'),
+      takeoverHold: this.settings.numberOrNull('takeoverHold'),
       channels: withOneDefault(this.channels),
       options: {
         tcpWindowTracking: this.settings.boolean('tcpWindowTracking'),

@@ -1,6 +1,6 @@
 import { BLOCK_TITLES, type BlockName, type Clause, clausesOf } from '../../grammar/clauses.js';
 import type { ChannelConfig, Config, HelperType, SyncConfig, SyncOptions } from './model.js';
-import { expectationsText, filterText, valueText } from './print.js';
+import { expectationsText, filterText, roles, valueText } from './print.js';
 
 /**
  * What happens to a running daemon when its file says something else than before. Which clauses take effect at once is
@@ -67,6 +67,7 @@ function syncInForce(running: SyncConfig, wanted: SyncConfig): SyncConfig {
   const injects = mode.kind !== 'alarm' && mode.disableExternalCache;
   return {
     ...wanted,
+    ...lasting(['sync'], running),
     mode,
     modeGiven: running.modeGiven,
     // There is nothing to commit with DisableExternalCache, whatever the file says it is to be after a restart.
@@ -118,7 +119,11 @@ function syncSettings(sync: SyncConfig): Setting[] {
   const expectationSync = clausesOf('options').get('ExpectationSync')!;
   return [
     { clause: clausesOf('sync').get('Mode')!, place: 'Sync', text: mode.kind.toUpperCase() },
-    ...scalars('Sync', 'sync', { commitTimeout: sync.commitTimeout, purgeTimeout: sync.purgeTimeout }),
+    ...scalars('Sync', 'sync', {
+      commitTimeout: sync.commitTimeout,
+      purgeTimeout: sync.purgeTimeout,
+      ...roles(sync),
+    }),
     ...scalars(BLOCK_TITLES[mode.kind], mode.kind, mode),
     ...channels.flatMap((channel, index) => linkSettings(channel, index + 1)),
     ...scalars('Options', 'options', { tcpWindowTracking: options.tcpWindowTracking }),

@@ -95,6 +95,12 @@ export interface SyncConfig {
   /** Seconds; null: the replicated timeout less its age. Always null with DisableExternalCache. */
   readonly commitTimeout: number | null;
   readonly purgeTimeout: number;
+  /** Null: nobody tells by a FIFO. */
+  readonly notifyFifo: string | null;
+  /** Null: every instance and group counts. */
+  readonly notifyInstance: string | null;
+  /** Seconds; null: nothing is held. */
+  readonly takeoverHold: number | null;
   /** At most 4, all of one kind; exactly one of them `isDefault`, unless there is none. */
   readonly channels: readonly ChannelConfig[];
   readonly options: SyncOptions;

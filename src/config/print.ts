@@ -90,11 +90,17 @@ function sync(values: SyncConfig): string[] {
   return braced('Sync', [
     ...braced(BLOCK_TITLES[mode.kind], scalars(mode.kind, { ...values, ...mode })),
     ...values.channels.flatMap(link),
+    ...scalars('sync', roles(values)),
     ...braced('Options', [
       `TCPWindowTracking ${valueText(options.tcpWindowTracking, true)}`,
       ...expectations(options.expectations),
     ]),
   ]);
+}
+
+/** The values that have to do with roles. */
+export function roles({ notifyFifo, notifyInstance, takeoverHold }: SyncConfig): object {
+  return { notifyFifo, notifyInstance, takeoverHold };
 }
 
 function expectations(helpers: readonly string[] | null): string[] {

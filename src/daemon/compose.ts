@@ -154,7 +154,7 @@ class SyncDaemon implements Daemon {
       encode,
       kernels: [this.commitKernel, this.flushKernel, this.injectKernel],
     });
-    this.roles = new Roles({ engine: this.engine, clock, log, latency: this.latency });
+    this.roles = new Roles(sync, { work: this.engine, clock, scheduler, log, takeovers: this.latency.takeovers });
     this.service = new SyncService({
       engine: this.engine,
       roles: this.roles,
@@ -296,6 +296,7 @@ class SyncDaemon implements Daemon {
     await this.engine.populate();
     this.events.start();
     this.engine.start();
+    this.roles.start();
     this.endRehearsal = rehearse(this.context.clock, this.context.scheduler);
   }
 
@@ -309,6 +310,7 @@ class SyncDaemon implements Daemon {
 
   async stop(): Promise<void> {
     this.endRehearsal();
+    await this.roles.close();
     this.linkWatch?.close();
     this.engine.close();
     this.events.close();

@@ -59,6 +59,8 @@ const VALUES: Readonly<Record<string, readonly [string, string]>> = {
   'sync CacheTimeout': [`Mode ALARM { } ${LINK}`, `Mode ALARM { } ${LINK} CacheTimeout 100`],
   Options: [LINK, `${LINK} Options { }`],
   ExpectationSync: ['ExpectationSync { ftp }', 'ExpectationSync { ftp sip }'],
+  NotifyFifo: ['NotifyFifo /run/one', 'NotifyFifo /run/other'],
+  NotifyInstance: ['', 'NotifyInstance firewall'],
   UDP: [LINK, `${LINK} ${LINK}`],
   TCP: [LINK.replace('UDP', 'TCP'), `${LINK} ${LINK}`.replaceAll('UDP', 'TCP Default')],
   Multicast: ['Multicast { Interface lo }', 'Multicast { Interface lo } Multicast { Interface lo }'],

@@ -45,6 +45,9 @@ describe('defaults', () => {
         modeGiven: true,
         commitTimeout: null,
         purgeTimeout: 60,
+        notifyFifo: null,
+        notifyInstance: null,
+        takeoverHold: null,
         channels: [
           {
             kind: 'udp',
@@ -81,6 +84,9 @@ describe('defaults', () => {
     expect(sync).toMatchObject({
       commitTimeout: null,
       purgeTimeout: 60,
+      notifyFifo: null,
+      notifyInstance: null,
+      takeoverHold: null,
       mode: { resendQueueSize: 131072, ackWindowSize: 300 },
     });
     expect(sync!.channels[0]!.errorQueueLength).toBe(128);
