@@ -48,6 +48,7 @@ constexpr Request kRequests[] = {
     {'s', "process", 35, 0},
     {'s', "queue", 36, 0},
     {'s', "latency", 256, 0},
+    {'s', "security", 260, 0},
     {'s', "role", 323, 0},
     {'s', "ct", 21, 0},
     {'s', "expect", 37, 0},
@@ -152,6 +153,8 @@ constexpr Clause kClauses[] = {
     {kMulticast, "SndSocketBuffer", "i", kNoBlock, 0u, 4294967295u, 0, nullptr},
     {kMulticast, "RcvSocketBuffer", "i", kNoBlock, 0u, 4294967295u, 0, nullptr},
     {kMulticast, "Checksum", "b", kNoBlock, 0u, 4294967295u, 0, nullptr},
+    {kMulticast, "AcceptFrom", "=link|Link|peer|Peer|any|Any", kNoBlock, 0u, 4294967295u, 0, nullptr},
+    {kMulticast, "KeyFile", "p", kNoBlock, 0u, 256u, 0, nullptr},
     {kUdp, "IPv4_address", "4", kNoBlock, 0u, 4294967295u, kIpv4Link, nullptr},
     {kUdp, "IPv6_address", "6", kNoBlock, 0u, 4294967295u, kIpv6Link, nullptr},
     {kUdp, "IPv4_Destination_Address", "4", kNoBlock, 0u, 4294967295u, kIpv4Link, nullptr},
@@ -161,6 +164,8 @@ constexpr Clause kClauses[] = {
     {kUdp, "SndSocketBuffer", "i", kNoBlock, 0u, 4294967295u, 0, nullptr},
     {kUdp, "RcvSocketBuffer", "i", kNoBlock, 0u, 4294967295u, 0, nullptr},
     {kUdp, "Checksum", "b", kNoBlock, 0u, 4294967295u, 0, nullptr},
+    {kUdp, "AcceptFrom", "=link|Link|peer|Peer|any|Any", kNoBlock, 0u, 4294967295u, 0, nullptr},
+    {kUdp, "KeyFile", "p", kNoBlock, 0u, 256u, 0, nullptr},
     {kTcp, "IPv4_address", "4", kNoBlock, 0u, 4294967295u, kIpv4Link, nullptr},
     {kTcp, "IPv6_address", "6", kNoBlock, 0u, 4294967295u, kIpv6Link, nullptr},
     {kTcp, "IPv4_Destination_Address", "4", kNoBlock, 0u, 4294967295u, kIpv4Link, nullptr},
@@ -170,6 +175,8 @@ constexpr Clause kClauses[] = {
     {kTcp, "SndSocketBuffer", "i", kNoBlock, 0u, 4294967295u, 0, nullptr},
     {kTcp, "RcvSocketBuffer", "i", kNoBlock, 0u, 4294967295u, 0, nullptr},
     {kTcp, "Checksum", "b", kNoBlock, 0u, 4294967295u, 0, nullptr},
+    {kTcp, "AcceptFrom", "=link|Link|peer|Peer|any|Any", kNoBlock, 0u, 4294967295u, 0, nullptr},
+    {kTcp, "KeyFile", "p", kNoBlock, 0u, 256u, 0, nullptr},
     {kTcp, "ErrorQueueLength", "i", kNoBlock, 0u, 4294967295u, 0, nullptr},
     {kOptions, "TCPWindowTracking", "b", kNoBlock, 0u, 4294967295u, 0, nullptr},
     {kOptions, "ExpectationSync", "{b", kExpectations, 0u, 4294967295u, 0, nullptr},
@@ -248,6 +255,8 @@ constexpr const char* kKeywords =
     "|SndSocketBuffer"
     "|RcvSocketBuffer"
     "|Checksum"
+    "|AcceptFrom"
+    "|KeyFile"
     "|ErrorQueueLength"
     "|Setup"
     "|QueueNum"
