@@ -179,6 +179,7 @@ export class Commit {
   private tableFull = 0;
   private lostBatches = 0;
   private stopped = false;
+  private givenUp = false;
 
   constructor(
     private readonly context: CommitContext,
@@ -205,7 +206,20 @@ export class Commit {
     scheduler.soon(() => this.run());
   }
 
-  /** Gives up what is left; `done` is called with what was reached. */
+  /**
+   * Gives up what is left. `done` is called, later, with what was reached: another commit may follow then, since the
+   * kernel has carried out all that it was given.
+   */
+  giveUp(): void {
+    this.givenUp = true;
+    const surveys = this.survey !== null && this.agenda[0] === SURVEY;
+    this.agenda = [];
+    if (!surveys) return;
+    this.survey?.close();
+    this.context.scheduler.soon(() => this.run());
+  }
+
+  /** The daemon ends: gives up at once what is left; `done` is called with what was reached. */
   stop(): void {
     if (this.stopped) return;
     this.stopped = true;
@@ -215,6 +229,11 @@ export class Commit {
   }
 
   private step(): Outcome {
+    if (this.givenUp) {
+      if (this.submitted === 0) return 'over';
+      this.waiting = true;
+      return 'waits';
+    }
     if (!this.ranked) {
       this.rankSome();
       return 'more';

@@ -644,7 +644,7 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
 
   stopCommit(): void {
     this.commitStopped = true;
-    this.currentCommit?.stop();
+    this.currentCommit?.giveUp();
   }
 
   endPurge(): void {
