@@ -38,6 +38,9 @@ const MERGE_USED = SEGMENT_SLOTS >> 2;
  */
 const MAX_DEPTH = 16;
 
+/** What a segment held that is being split; segments longer than this one are never split. */
+const before = new Int32Array(SEGMENT_WORDS);
+
 export class TupleIndex {
   readonly #rows: RecordPages;
   /** 2^depth entries; neighbours may be the same segment. */
@@ -135,13 +138,14 @@ export class TupleIndex {
     this.#split(hash, segment, depth);
   }
 
+  /** The segment stays as its own lower half: a table that grows leaves no garbage, whose collection stands still. */
   #split(hash: number, segment: Int32Array, depth: number): void {
-    const low = newSegment(SEGMENT_SLOTS, depth + 1);
     const high = newSegment(SEGMENT_SLOTS, depth + 1);
-    redistribute(segment, low, high, depth);
-    const bit = 1 << (31 - depth);
-    this.#pointEntries(hash & ~bit, depth + 1, low);
-    this.#pointEntries(hash | bit, depth + 1, high);
+    before.set(segment);
+    segment.fill(0);
+    segment[usedAt(segment) + 1] = depth + 1;
+    redistribute(before, segment, high, depth);
+    this.#pointEntries(hash | (1 << (31 - depth)), depth + 1, high);
     this.#segmentWords += SEGMENT_WORDS;
   }
 
