@@ -4,10 +4,12 @@ export interface Cluster {
   readonly nodes: readonly SimulatedNode[];
   /** Nodes whose resend queue was full at some time: ends of flows were given up, and only a sweep takes them away. */
   readonly overflowed: Set<number>;
+  /** When a node that was stopped last is to be started again. */
+  readonly downUntilMs: Map<number, number>;
 }
 
 /** Where a cache is not what its owner's table says, and what nodes still owe in their own books. */
-export function differencesOf({ nodes, overflowed }: Cluster): string[] {
+export function differencesOf({ nodes, overflowed }: Pick<Cluster, 'nodes' | 'overflowed'>): string[] {
   return nodes.flatMap((owner) => {
     const others = nodes.filter((other) => other !== owner);
     const own = owner.entries(owner.internal.table, owner.index);
