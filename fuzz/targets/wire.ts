@@ -16,13 +16,13 @@ const ATTRIBUTE_HEADER_BYTES = 4;
 /** Attribute numbers are below this (spec/wire.md); a little more, so that unknown ones come up. */
 const NUMBERS = 36;
 
-interface Attribute {
+export interface Attribute {
   number: number;
   data: Uint8Array;
 }
 
 /** A message with its lengths made true again, so that what is changed gets as far as it can. */
-function compose(head: Uint8Array, attributes: readonly Attribute[]): Uint8Array {
+export function composeMessage(head: Uint8Array, attributes: readonly Attribute[]): Uint8Array {
   const parts = attributes.map(({ number, data }) => {
     const bytes = Buffer.alloc(ATTRIBUTE_HEADER_BYTES + ((data.length + 3) & ~3));
     bytes.writeUInt16BE(ATTRIBUTE_HEADER_BYTES + data.length, 0);
@@ -35,7 +35,7 @@ function compose(head: Uint8Array, attributes: readonly Attribute[]): Uint8Array
   return message;
 }
 
-function attributesOf(message: Uint8Array): Attribute[] {
+export function attributesOf(message: Uint8Array): Attribute[] {
   const bytes = Buffer.from(message);
   const attributes: Attribute[] = [];
   for (let at = HEADER_BYTES; at + ATTRIBUTE_HEADER_BYTES <= bytes.length; ) {
@@ -73,7 +73,7 @@ export function mutateMessage(message: Uint8Array, other: Uint8Array, random: Ra
     default:
       if (here) here.data = spoil(here.data, random);
   }
-  return compose(message, attributes);
+  return composeMessage(message, attributes);
 }
 
 const flow = new FlowScratch();
