@@ -121,6 +121,9 @@ class SyncDaemon implements Daemon {
       ...(expectations?.internal instanceof InternalExpectations && { expectations: expectations.internal }),
       random: () => Math.random(),
       bulkLater: () => this.engine.bulkLater(),
+      sweep: (peer, stamp) => this.engine.sweep(peer, stamp),
+      isComplete: () => this.engine.isComplete(),
+      ...(internal instanceof InternalCache && { countEntries: () => internal.active }),
       release: internal instanceof InternalCache ? releaseFrom(internal) : () => {},
     });
     feed.mode = mode;

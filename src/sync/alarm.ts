@@ -49,6 +49,7 @@ export class Alarm implements SyncMode, MessageJudge {
   readonly resyncs = false;
   readonly tracking: TrackingStatistics = { lost: 0, before: 0 };
   readonly speaker = 0;
+  readonly stamp = 0;
 
   private readonly transmitQueue: FlowQueue;
   private readonly wheel: TimerWheel;

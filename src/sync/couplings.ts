@@ -29,7 +29,7 @@ export class CacheFeed implements InternalCacheEvents {
 
 /** Takes the flows of peers, whatever is in the external cache's place. */
 interface PeerFlowTaker {
-  apply(type: number, flow: FlowScratch, peer: number): void;
+  apply(type: number, flow: FlowScratch, peer: number, stamp: number): void;
   expect?(flows: readonly FlowScratch[], count: number): void;
 }
 
@@ -46,8 +46,8 @@ export class PeerFeed implements ExternalReceiver {
     private readonly expectations: ExpectationTaker | null,
   ) {}
 
-  apply(type: number, flow: FlowScratch, peer: number): boolean {
-    this.flows.apply(type, flow, peer);
+  apply(type: number, flow: FlowScratch, peer: number, stamp: number): boolean {
+    this.flows.apply(type, flow, peer, stamp);
     return true;
   }
 

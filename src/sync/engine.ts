@@ -6,6 +6,7 @@ import type { Views } from '../base/views.js';
 import { InternalBypass } from '../cache/bypass.js';
 import { Commit, type CommitKernel, type CommitResult, type CommitSurroundings } from '../cache/commit.js';
 import type { ExternalCache } from '../cache/external.js';
+import { ExternalSweep } from '../cache/external-sweep.js';
 import { FilterSweep } from '../cache/filter-sweep.js';
 import { FlowEvents, NO_PORT } from '../cache/flow-events.js';
 import { DirectInject } from '../cache/inject.js';
@@ -105,7 +106,7 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
   /** Null without an internal cache. */
   private readonly resync: Resync | null;
   /** Null without an internal cache. */
-  private readonly sweep: FilterSweep | null;
+  private readonly filterSweep: FilterSweep | null;
   /** Null without an internal cache. */
   private readonly catchUp: CatchUp | null;
   private currentCommit: Commit | null = null;
@@ -128,6 +129,11 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
   private committing: Promise<CommitResult> | null = null;
   private commitStopped = false;
   private closed = false;
+  /** The internal cache has all that the kernel has, but for what did not fit since `noSpaceThen`. */
+  private whole = false;
+  private noSpaceThen = 0;
+  /** Null without an external cache, and where its entries age by themselves. */
+  private readonly externalSweep: ExternalSweep | null;
 
   constructor(private readonly context: EngineContext) {
     const { internal, external, scheduler, filter } = context;
@@ -164,9 +170,44 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
             bulk: () => context.mode.bulk(),
             progress: () => this.transmit(),
           });
-    this.sweep = internal instanceof InternalBypass ? null : new FilterSweep(internal, scheduler, true);
+    this.filterSweep = internal instanceof InternalBypass ? null : new FilterSweep(internal, scheduler, true);
+    this.externalSweep = this.makeExternalSweep();
     this.flush = this.kernelFlush(context.flushKernel);
     this.purge = this.kernelFlush(context.purgeKernel);
+  }
+
+  private makeExternalSweep(): ExternalSweep | null {
+    const { external, scheduler, clock, log, mode } = this.context;
+    if (external instanceof DirectInject || !mode.resyncs) return null;
+    return new ExternalSweep({
+      cache: external,
+      scheduler,
+      clock,
+      log,
+      goneSinceMs: (peer) => mode.goneSinceMs?.(peer) ?? null,
+      aged: (peer) => mode.forgot?.(peer),
+    });
+  }
+
+  /** A peer has told of all its flows since `stamp`: what it did not mention goes. */
+  sweep(peer: number, stamp: number): void {
+    this.externalSweep?.begin(peer, stamp);
+  }
+
+  /** Whether a bulk tells all that the kernel has, as far as is known. */
+  isComplete(): boolean {
+    return this.whole && this.noSpaceNow() === this.noSpaceThen;
+  }
+
+  private noSpaceNow(): number {
+    const { internal } = this.context;
+    return internal instanceof InternalBypass ? 0 : internal.counters.noSpace;
+  }
+
+  /** The internal cache was filled from the kernel. @param before what did not fit when that began */
+  private filled(before: number): void {
+    this.whole = true;
+    this.noSpaceThen = before;
   }
 
   private kernelFlush(kernel: FlushKernel): KernelFlush {
@@ -184,8 +225,16 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
   populate(): Promise<void> {
     const { resync } = this;
     if (resync === null) return Promise.resolve();
+    const before = this.noSpaceNow();
     const flows = new Promise<void>((resolve, reject) => {
-      resync.request(POPULATE, (error) => (error === null ? resolve() : reject(error)));
+      resync.request(POPULATE, (error) => {
+        if (error !== null) {
+          reject(error);
+          return;
+        }
+        this.filled(before);
+        resolve();
+      });
     });
     return flows.then(() => this.readExpectations(POPULATE));
   }
@@ -194,6 +243,7 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
   start(): void {
     const { startupResync, pollSeconds } = this.settings;
     if (startupResync) this.requestResync();
+    this.externalSweep?.start();
     if (pollSeconds !== null) this.pollAfter(pollSeconds);
     this.armMode();
   }
@@ -231,16 +281,16 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
    * cache a bulk tells of what passes.
    */
   refilter(filter: FlowFilter | null): void {
-    const { resync, sweep } = this;
+    const { resync, filterSweep } = this;
     this.flowEvents.judgeBy(filter);
     this.flush.filterBy(filter);
     this.purge.filterBy(filter);
-    if (resync === null || sweep === null) {
+    if (resync === null || filterSweep === null) {
       this.sendBulk();
       return;
     }
     resync.filterBy(filter);
-    sweep.begin(filter, () => {
+    filterSweep.begin(filter, () => {
       this.transmit();
       this.readNewcomers(resync);
     });
@@ -273,7 +323,8 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
     this.purgeTimer?.cancel();
     this.pollTimer?.cancel();
     this.resync?.close();
-    this.sweep?.close();
+    this.filterSweep?.close();
+    this.externalSweep?.close();
     this.context.expectations?.close();
     this.flush.close();
     this.purge.close();
@@ -294,6 +345,7 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
 
   onOverrun(): void {
     this.kernel.overruns++;
+    this.whole = false;
     const { overrunResync } = this.settings;
     if (overrunResync === null || this.overrunTimer !== null) return;
     this.overrunTimer = this.context.scheduler.after(overrunResync * 1000, () => this.resyncAfterOverrun());
@@ -333,8 +385,10 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
     }
     this.context.log.notice('resync with master conntrack table');
     this.kernel.resyncs++;
+    const before = this.noSpaceNow();
     resync.request(AFTER_OVERRUN, (error) => {
-      if (error !== null) this.context.log.error(`resync with master conntrack table: ${error.message}`);
+      if (error === null) this.filled(before);
+      else this.context.log.error(`resync with master conntrack table: ${error.message}`);
       this.transmit();
       this.followWithExpectations(AFTER_OVERRUN);
     });
@@ -457,8 +511,10 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
   private resyncFlows(resync: Resync): Promise<void> {
     this.context.log.notice('resync with master conntrack table');
     this.kernel.resyncs++;
+    const before = this.noSpaceNow();
     return new Promise((resolve, reject) => {
       resync.request(POPULATE, (error) => {
+        if (error === null) this.filled(before);
         this.transmit();
         if (error === null) resolve();
         else reject(error);
@@ -581,6 +637,7 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
   private forgetInternal(subject: RequestSubject): void {
     const { mode, internal, expectations } = this.context;
     this.catchUp?.cancel();
+    this.whole = false;
     mode.forgetAll();
     internal.flush();
     if (subject === 'ct' || expectations === null) return;

@@ -6,6 +6,7 @@ import { FlowQueue } from '../flow/queue.js';
 import { FlowPointer } from '../flow/ref.js';
 import { FlowScratch } from '../flow/scratch.js';
 import { type FlowRow, type FlowTable, NO_ROW } from '../flow/table.js';
+import { type Announcement, ENTRIES_UNKNOWN, encodeAnnouncement } from '../wire/announcement.js';
 import { type EncodeOptions, encodeControl, encodeFlow } from '../wire/encode.js';
 import { encodeExpectation } from '../wire/expectation.js';
 import { isData, type MessageHeader } from '../wire/header.js';
@@ -20,7 +21,9 @@ import {
   HELLO_FLAGS,
   RANGE_FLAGS,
 } from '../wire/tables.js';
+import { Announcer } from './announcer.js';
 import { BulkCursor } from './bulk.js';
+import { NOTHING } from './bulk-evidence.js';
 import { EXPECTATION_TYPES, ExpectationOutbox } from './expectation-outbox.js';
 import { FlightWindow } from './flight.js';
 import { OwnHello } from './greeting.js';
@@ -37,7 +40,7 @@ import type {
   UnacknowledgedVisitor,
 } from './mode.js';
 import { type Peer, Peers } from './peers.js';
-import { DONE, type MessageJudge, REJECT, Receiver, TAKE } from './receiver.js';
+import { DONE, LISTEN, type MessageJudge, REJECT, Receiver, TAKE } from './receiver.js';
 import { type ControlMessage, type ResendEvents, ResendQueue } from './resend.js';
 import { BEFORE, GAP, REJOINED, SUSPECT, sequenceAfter, sequenceDistance, sequencePlus } from './sequence.js';
 
@@ -109,6 +112,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   readonly resyncs = true;
   readonly tracking: TrackingStatistics = { lost: 0, before: 0 };
   speaker = 0;
+  stamp = 0;
 
   // Of the context, what each flow needs: fields of this class are found without asking what kind of object holds them.
   private readonly table: FlowTable;
@@ -123,6 +127,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   private readonly flight: FlightWindow;
   private readonly bulkCursor: BulkCursor;
   private readonly questions = new Allowance();
+  private readonly announcer: Announcer;
   private readonly pointer = new FlowPointer();
   private readonly outbox: ExpectationOutbox;
   private readonly master = new FlowScratch();
@@ -137,6 +142,10 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   private shortOf = false;
   private datagram = 0;
   private resyncDue = false;
+  /** The resync that waits to be sent was nobody's wish but ours. */
+  private resyncOurs = false;
+  /** Since when something waits and nobody acknowledges anything; infinity: nothing waits. */
+  private unansweredMs = Number.POSITIVE_INFINITY;
   private nextResyncMs = 0;
   private nowMs: number;
   private nextRetryMs: number;
@@ -156,13 +165,15 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     this.resendQueue = new ResendQueue(table, options.resendQueueSize, this);
     this.receiver = new Receiver(this, context.external);
     // A gap wider than the peer's resend queue cannot be closed by asking, and both ends are configured alike.
-    this.peers = new Peers(options.ackWindowSize, options.resendQueueSize, context.linkCount);
+    this.peers = new Peers(options.ackWindowSize, options.resendQueueSize, context.linkCount, context.sharedLink);
     this.flight = new FlightWindow(options.resendQueueSize);
     this.bulkCursor = new BulkCursor(table);
     this.outbox = new ExpectationOutbox(context.expectations ?? null, options.resendQueueSize, () => this.overflowed());
     this.nowMs = clock.monotonicMs();
     this.lastTransmissionMs = this.nowMs;
     this.nextRetryMs = this.nowMs + RETRY_MS;
+    const announceMs = context.countEntries === undefined ? Number.POSITIVE_INFINITY : this.nowMs;
+    this.announcer = new Announcer(Math.floor(context.random() * 2 ** 32), announceMs);
   }
 
   get counters() {
@@ -192,6 +203,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     while (this.transmitQueue.shift() !== NO_ROW);
     this.resendQueue.clearFlows();
     this.bulkCursor.stop();
+    this.announcer.account.giveUp();
   }
 
   enqueueExpectation(entry: ExpectationEntry): void {
@@ -206,11 +218,14 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
 
   bulk(): void {
     if (this.context.bulkLater?.()) return;
+    this.beginNumbers();
+    this.announcer.account.begin(this.nextSequence);
     this.bulkCursor.start();
     this.outbox.bulk();
   }
 
   requestResync(): void {
+    this.resyncOurs = false;
     if (this.controlQueue.some(({ flags }) => (flags & FLAG_RESYNC) !== 0)) return;
     this.queueControl(FLAG_RESYNC, 0, 0);
   }
@@ -226,8 +241,17 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     this.sendControls();
     const more = this.sendFlows();
     const moreExpectations = this.sendExpectations();
+    this.endBulk();
     this.flush();
     return more || moreExpectations;
+  }
+
+  /** The last entry of a bulk has left. */
+  private endBulk(): void {
+    const { account } = this.announcer;
+    if (!account.underWay || this.bulkCursor.active || this.transmitQueue.length > 0) return;
+    if (this.context.isComplete?.() === false) account.giveUp();
+    else account.sentAll(this.nextSequence);
   }
 
   private sendControls(): void {
@@ -303,8 +327,24 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     message.sequence = this.takeSequence();
     message.flags = (message.flags & ~HELLO_FLAGS) | this.ownHello.take();
     const at = sink.reserve();
+    if ((message.flags & FLAG_ALIVE) !== 0 && this.announcer.due) {
+      const announcement = this.announcer.take(this.entriesTold());
+      sink.commit(encodeAnnouncement(sink.out, at, message.flags, message.sequence, announcement));
+      return;
+    }
     sink.commit(encodeControl(sink.out, at, message.flags, message.sequence, message.from, message.to));
+    if ((message.flags & FLAG_RESYNC) !== 0) this.asked(message.sequence);
     if ((message.flags & RANGE_FLAGS) !== 0) this.resendQueue.addControl(message);
+  }
+
+  /** Entries the peers should hold of ours when this message reaches them; unknown in the midst of changes. */
+  private entriesTold(): number {
+    if (this.transmitQueue.length > 0 || this.resendQueue.entries > 0 || this.bulkCursor.active) return ENTRIES_UNKNOWN;
+    return this.context.countEntries?.() ?? ENTRIES_UNKNOWN;
+  }
+
+  private asked(sequence: number): void {
+    for (const { live, evidence } of this.peers.all) if (live) evidence.asked(sequence, this.resyncOurs, this.nowMs);
   }
 
   /** Entries of a bulk join the transmit queue as far as what is under way allows. */
@@ -318,11 +358,14 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     }
   }
 
+  private beginNumbers(): void {
+    if (this.begun) return;
+    this.begun = true;
+    this.nextSequence = this.context.clock.wallSeconds() >>> 0;
+  }
+
   private takeSequence(): number {
-    if (!this.begun) {
-      this.begun = true;
-      this.nextSequence = this.context.clock.wallSeconds() >>> 0;
-    }
+    if (!this.begun) this.beginNumbers();
     this.unflushed = true;
     const sequence = this.nextSequence;
     this.nextSequence = (sequence + 1) >>> 0;
@@ -347,6 +390,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   }
 
   again(row: FlowRow): void {
+    this.announcer.account.tookBack();
     this.transmitQueue.push(row);
   }
 
@@ -355,6 +399,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   }
 
   overflowed(): void {
+    this.announcer.account.giveUp();
     this.shortOf = true;
   }
 
@@ -367,16 +412,20 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     if (this.context.sharedLink) this.separate();
     if (nowMs >= this.nextRetryMs) this.retry(nowMs);
     this.askForMissing(nowMs);
+    this.weighEvidence(nowMs);
     this.resyncWhenDue(nowMs);
+    this.watchAnswers(nowMs);
+    this.announce(nowMs);
     const idle = nowMs - this.lastTransmissionMs >= ALIVE_MS;
     const acknowledged = this.acknowledgeWaiting(idle ? 0 : LATEST_ACK_MS, nowMs);
-    if (idle && !acknowledged) this.queueControl(FLAG_ALIVE, 0, 0);
+    if (idle && !acknowledged && !this.announcer.due) this.queueControl(FLAG_ALIVE, 0, 0);
     this.sendControls();
     this.flush();
   }
 
   deadlineMs(): number {
     let deadline = Math.min(this.lastTransmissionMs + ALIVE_MS, this.nextRetryMs, this.flight.deadlineMs);
+    if (this.peers.live > 0) deadline = Math.min(deadline, this.announcer.nextMs);
     for (const peer of this.peers.all) {
       if (peer.waiting) deadline = Math.min(deadline, peer.waitingSinceMs + LATEST_ACK_MS);
       if (peer.missing.pending) deadline = Math.min(deadline, this.questions.nextMs);
@@ -419,6 +468,34 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     this.nextResyncMs = nowMs + RESYNC_MS;
     this.context.logger.notice('resync requested');
     this.requestResync();
+    this.resyncOurs = true;
+  }
+
+  /** Entries go that a peer no longer has, and what it did not tell whole is asked for again. */
+  private weighEvidence(nowMs: number): void {
+    for (const peer of this.peers.all) {
+      if (!peer.live || !peer.evidence.awaited) continue;
+      this.sweep(peer, peer.evidence.quiet(nowMs));
+      if (peer.evidence.askAgain(nowMs)) this.resyncDue = true;
+    }
+  }
+
+  private sweep(peer: Peer, stamp: number): void {
+    if (stamp !== NOTHING) this.context.sweep?.(peer.number, stamp);
+  }
+
+  private watchAnswers(nowMs: number): void {
+    if (this.resendQueue.length === 0) this.unansweredMs = Number.POSITIVE_INFINITY;
+    else if (this.unansweredMs === Number.POSITIVE_INFINITY) this.unansweredMs = nowMs;
+  }
+
+  /** Tells the peers, one of these days or when they have just received a bulk whole. */
+  private announce(nowMs: number): void {
+    if (this.peers.live === 0) return;
+    if (this.announcer.account.pending && this.announcer.account.settle(this.resendQueue.oldest)) {
+      this.announcer.hasNews(nowMs);
+    }
+    if (this.announcer.tick(nowMs)) this.queueControl(FLAG_ALIVE, 0, 0);
   }
 
   /** Messages that a peer passed over, acknowledging later ones, are sent again. Only a hello leaves such holes. */
@@ -473,11 +550,27 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     if (this.peers.heard(peer, this.nowMs)) this.returned(peer);
     if (hello && !this.hello(peer, header)) return DONE;
     if (!this.inSequence(peer, header)) return DONE;
+    const { evidence } = peer;
+    evidence.stamp = (sequence + evidence.offset) >>> 0;
+    this.stamp = evidence.stamp;
     if (!hello) peer.greeting.end(sequence);
     if ((flags & FLAG_HELLO_BACK) !== 0) this.known(peer);
-    if (data) return TAKE;
+    if (data) {
+      evidence.controls = 0;
+      return TAKE;
+    }
+    evidence.control(this.nowMs);
     this.control(peer, header);
-    return DONE;
+    return (flags & FLAG_ALIVE) !== 0 ? LISTEN : DONE;
+  }
+
+  announced(announcement: Announcement): void {
+    const peer = this.peers.find(this.speaker);
+    if (peer === null) return;
+    const { lives } = peer.evidence;
+    this.sweep(peer, peer.evidence.announced(announcement, this.nowMs));
+    // On a shared link another node may have answered its HELLO before it got here.
+    if (peer.evidence.lives !== lives) this.resyncDue = true;
   }
 
   private meet(number: number, sequence: number | null): Peer {
@@ -492,7 +585,11 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   private returned(peer: Peer): void {
     if (peer.forgiven) this.shortOf = true;
     peer.forgiven = false;
-    if (peer.tracker.started) this.context.logger.notice(`${this.nameOf(peer)} is back`);
+    if (!peer.tracker.started) return;
+    peer.returning = true;
+    if (peer.forgotten) this.resyncDue = true;
+    peer.forgotten = false;
+    this.context.logger.notice(`${this.nameOf(peer)} is back`);
   }
 
   /** Tracks the stream and acknowledges. @returns false when the message is not to be looked at */
@@ -511,7 +608,9 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
       this.rejoin(peer, sequence);
       return false;
     }
-    if (verdict === GAP) this.gap(peer);
+    if (!tracker.started) peer.evidence.begin(sequence);
+    if (verdict === GAP) this.gap(peer, sequence);
+    peer.returning = false;
     peer.accept(sequence, this.nowMs);
     peer.window--;
     // An ACK or ALIVE waits for the alarm: answered at once, small windows would make ACKs of ACKs without end.
@@ -524,8 +623,11 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   }
 
   /** Acknowledges what came before the gap and asks for the gap; too often in a row, asks a little later for all of it. */
-  private gap(peer: Peer): void {
+  private gap(peer: Peer, sequence: number): void {
     const { tracker } = peer;
+    peer.evidence.gap(sequence);
+    // After a long silence it may have given up what we ask for, and says so nowhere.
+    if (peer.returning) this.resyncDue = true;
     this.tracking.lost += sequenceDistance(tracker.missingFrom, tracker.missingTo) + 1;
     const from = peer.waiting ? peer.acknowledgeFrom : tracker.missingFrom;
     if (this.mayAsk(peer)) {
@@ -560,9 +662,8 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     if (this.mayAsk(peer)) this.queueControl(FLAG_NACK, tracker.missingFrom, tracker.missingTo);
     else peer.missing.add(tracker.missingFrom, tracker.missingTo);
     tracker.accept(sequence);
+    peer.evidence.jump(sequence);
     this.resyncDue = true;
-    // On a shared link another node may have answered its HELLO, so that this may be a new life of it.
-    if (this.context.sharedLink) this.context.peerStarted?.(peer.number);
   }
 
   /** @returns false when the message is to be dropped: the network repeated it, or it came late */
@@ -586,11 +687,15 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
       this.forgive(peer);
       if (this.peers.live <= 1) this.shortOf = false;
     }
-    if (known) this.context.peerStarted?.(peer.number);
+    if (!known || this.context.sweep === undefined) return;
+    // Of the flows it told us in its former life it may have lost some: only all of those it has now can tell.
+    this.context.logger.notice(`${this.nameOf(peer)} has started anew`);
+    this.resyncDue = true;
   }
 
   /** Nothing waits for this peer any more. */
   private forgive(peer: Peer): void {
+    this.announcer.account.giveUp();
     this.resendQueue.forgive(peer.bit, this.peers.required);
     this.outbox.forgive(peer.bit, this.peers.required);
   }
@@ -624,6 +729,8 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
       this.outbox.retryBefore(from);
     }
     peer.pass(last);
+    peer.evidence.acknowledged(from, last, this.nowMs);
+    this.unansweredMs = this.nowMs;
     this.resendQueue.acknowledge(from, last, peer.bit, this.peers.required);
     this.outbox.acknowledge(from, last, peer.bit, this.peers.required);
     this.makeUp();
@@ -644,6 +751,8 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     const { logger, bulkFromKernel } = this.context;
     logger.notice('resync requested by other node');
     logger.notice('sending bulk update');
+    // Soon: who asked is not to take a pause of ours for the end of the bulk.
+    this.announcer.hasNews(this.nowMs);
     if (bulkFromKernel) bulkFromKernel();
     else this.bulk();
   }
@@ -659,6 +768,16 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   }
 
   // --- what others may know
+
+  goneSinceMs(number: number): number | null {
+    const peer = this.peers.find(number);
+    return peer === null || peer.live ? null : peer.heardMs;
+  }
+
+  forgot(number: number): void {
+    const peer = this.peers.find(number);
+    if (peer !== null) peer.forgotten = true;
+  }
 
   health(): Health {
     if (this.peers.live === 0) return 'peer gone';

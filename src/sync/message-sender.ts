@@ -1,9 +1,10 @@
 import type { Expectation } from '../flow/expectation.js';
 import { STATE_ALIVE, STATE_DEAD, STATE_NEW } from '../flow/layout.js';
 import type { FlowRef } from '../flow/ref.js';
+import { type Announcement, encodeAnnouncement } from '../wire/announcement.js';
 import { encodeControl, encodeFlow } from '../wire/encode.js';
 import { encodeExpectation } from '../wire/expectation.js';
-import { FLOW_DESTROY, FLOW_NEW, FLOW_UPDATE } from '../wire/tables.js';
+import { FLAG_ALIVE, FLOW_DESTROY, FLOW_NEW, FLOW_UPDATE } from '../wire/tables.js';
 import type { SyncContext } from './mode.js';
 
 /** Index = entry state (layout.ts): the type of its message (spec/findings.md 16). */
@@ -47,6 +48,18 @@ export class MessageSender {
     const at = sink.reserve();
     sink.commit(encodeExpectation(sink.out, at, type, 0, sequence, expectation, encode.timeout));
   };
+
+  /** Number of the next message. */
+  get next(): number {
+    return this.begun ? this.nextSequence : this.context.clock.wallSeconds() >>> 0;
+  }
+
+  sendAnnouncement(announcement: Announcement): void {
+    const { sink } = this.context;
+    const sequence = this.takeSequence();
+    const at = sink.reserve();
+    sink.commit(encodeAnnouncement(sink.out, at, FLAG_ALIVE, sequence, announcement));
+  }
 
   sendControl(flags: number): void {
     const { sink } = this.context;

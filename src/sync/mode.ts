@@ -31,9 +31,10 @@ export interface ExternalReceiver {
   /**
    * @param type FLOW_NEW, FLOW_UPDATE or FLOW_DESTROY
    * @param peer number of the peer, as the channel gave it
+   * @param stamp of the message; later messages of a peer have later ones (bulk-evidence.ts)
    * @returns false when the flow cannot be a flow (no addresses): counted as malformed payload
    */
-  apply(type: number, flow: FlowScratch, peer: number): boolean;
+  apply(type: number, flow: FlowScratch, peer: number, stamp: number): boolean;
   /** The first `count` of these are what the next calls of `apply` will be about. */
   expect?(flows: readonly FlowScratch[], count: number): void;
   /**
@@ -64,8 +65,15 @@ export interface SyncContext {
   random(): number;
   /** The dead entry is of no more use to the mode: its DESTROY has arrived, or nobody is left to be told. */
   release(row: FlowRow): void;
-  /** A peer began a new life and has forgotten everything; what it reported before is of its old life. */
-  peerStarted?(peer: number): void;
+  /**
+   * The peer has told of all its flows since `stamp`: its entries with an earlier one are of the past. Absent: nobody
+   * wants to know, and a peer that starts anew is not asked for them.
+   */
+  sweep?(peer: number, stamp: number): void;
+  /** Whether the internal cache has all that the kernel has, as far as is known; absent: it has. */
+  isComplete?(): boolean;
+  /** Live entries of the internal cache, for the peers to compare; absent: they are told nothing, as by the original. */
+  countEntries?(): number;
   /** With the internal cache disabled: the peers want what the kernel holds. Absent = a bulk from `table`. */
   bulkFromKernel?(): void;
   /** Whether a bulk has to wait, because the cache is incomplete after a commit: its owner then calls `bulk`. */
@@ -145,6 +153,10 @@ export interface SyncMode {
   /** The configuration has changed. */
   reconfigure?(settings: ModeSettings): void;
   health(): Health;
+  /** When a peer that is gone was last heard, on the context's clock; null while it is there, or not known. */
+  goneSinceMs?(peer: number): number | null;
+  /** Entries of a peer that is gone went by age: should it come back, it is asked for all its flows. */
+  forgot?(peer: number): void;
   visitUnacknowledged(visitor: UnacknowledgedVisitor): void;
   /** Control messages that wait in queues, `allocated queue nodes` of `-s queue`. */
   controlMessages(): number;

@@ -5,15 +5,18 @@ import { QUEUE_TRANSMIT, STATE_DEAD } from '../flow/layout.js';
 import { FlowQueue } from '../flow/queue.js';
 import { FlowPointer, type FlowRef } from '../flow/ref.js';
 import { type FlowRow, NO_ROW } from '../flow/table.js';
+import { type Announcement, ENTRIES_UNKNOWN } from '../wire/announcement.js';
 import { isData, type MessageHeader } from '../wire/header.js';
 import { CONTROL, FLAG_ACK, FLAG_ALIVE, FLAG_NACK, FLAG_RESYNC, FLOW_NEW } from '../wire/tables.js';
+import { Announcer } from './announcer.js';
 import { BulkCursor } from './bulk.js';
+import { BulkEvidence, NOTHING } from './bulk-evidence.js';
 import { ExpectationOutbox } from './expectation-outbox.js';
 import { MessageSender, TYPE_OF_STATE } from './message-sender.js';
 import type { Health, QueueStatistics, SyncContext, SyncMode, TrackingStatistics } from './mode.js';
 import { type FlowReader, KernelBulk } from './notrack-bulk.js';
-import { DONE, type MessageJudge, REJECT, Receiver, TAKE } from './receiver.js';
-import { BEFORE, GAP, SequenceTracker, SUSPECT, sequenceDistance } from './sequence.js';
+import { DONE, LISTEN, type MessageJudge, REJECT, Receiver, TAKE } from './receiver.js';
+import { BEFORE, GAP, REJOINED, SequenceTracker, SUSPECT, sequenceDistance } from './sequence.js';
 
 export interface NotrackOptions {
   /** With DisableInternalCache: what a bulk sends. Null: a bulk sends the internal cache. */
@@ -24,6 +27,8 @@ export interface NotrackOptions {
 const ALIVE_MS = 1000;
 /** Who says nothing for so long is gone; it would say ALIVE every second. */
 const SILENCE_MS = 10_000;
+/** A resync of our own accord is asked for at most once in so long: each is a bulk for the peers. */
+const RESYNC_MS = 10_000;
 /** Flows sent before others get their turn: some 2 ms. */
 const TURN_FLOWS = 2048;
 /**
@@ -46,7 +51,11 @@ const UNLIMITED = 0x7fffffff;
 interface Stream {
   readonly number: number;
   readonly tracker: SequenceTracker;
+  /** What it has told us of all its flows. */
+  readonly evidence: BulkEvidence;
   heardMs: number;
+  /** While it was silent, entries of it went by age. */
+  forgotten: boolean;
 }
 
 /**
@@ -64,6 +73,7 @@ export class Notrack implements SyncMode, MessageJudge {
   readonly resyncs = true;
   readonly tracking: TrackingStatistics = { lost: 0, before: 0 };
   speaker = 0;
+  stamp = 0;
 
   private readonly transmitQueue: FlowQueue;
   private readonly sender: MessageSender;
@@ -80,6 +90,8 @@ export class Notrack implements SyncMode, MessageJudge {
   private nowMs: number;
   /** A resync was asked for while no peer was there to hear it. */
   private resyncUnheard = false;
+  private readonly announcer: Announcer;
+  private nextResyncMs = 0;
   private allowance = BULK_BURST;
   private allowanceMs: number;
 
@@ -98,6 +110,8 @@ export class Notrack implements SyncMode, MessageJudge {
         : new KernelBulk(kernelFlows, context.logger, (flow) => this.sender.sendFlow(FLOW_NEW, flow));
     this.nowMs = context.clock.monotonicMs();
     this.allowanceMs = this.nowMs;
+    const announceMs = context.countEntries === undefined ? Number.POSITIVE_INFINITY : this.nowMs;
+    this.announcer = new Announcer(Math.floor(context.random() * 2 ** 32), announceMs);
   }
 
   get counters() {
@@ -117,6 +131,7 @@ export class Notrack implements SyncMode, MessageJudge {
   forgetAll(): void {
     while (this.transmitQueue.shift() !== NO_ROW);
     this.bulkCursor.stop();
+    this.announcer.account.giveUp();
   }
 
   /** Without an internal cache: the flow's message is written now and leaves with the next `transmit`. */
@@ -140,6 +155,8 @@ export class Notrack implements SyncMode, MessageJudge {
 
   bulk(): void {
     if (this.context.bulkLater?.()) return;
+    // A dump of the kernel may have passed over flows: it proves nothing.
+    if (this.kernelBulk === null) this.announcer.account.begin(this.sender.next);
     if (this.kernelBulk === null) this.bulkCursor.start();
     else this.kernelBulk.start();
     this.outbox.bulk();
@@ -147,7 +164,20 @@ export class Notrack implements SyncMode, MessageJudge {
 
   requestResync(): void {
     this.resyncUnheard = !this.heardLately();
+    this.ask(false);
+  }
+
+  private ask(ours: boolean): void {
     this.controlQueue.push(FLAG_RESYNC);
+    for (const { evidence } of this.streams) evidence.asked(0, ours, this.context.clock.monotonicMs());
+  }
+
+  /** What a peer told in a former life may be of the past. */
+  private askByOurselves(): void {
+    if (this.nowMs < this.nextResyncMs) return;
+    this.nextResyncMs = this.nowMs + RESYNC_MS;
+    this.context.logger.notice('resync requested');
+    this.ask(true);
   }
 
   // --- sending
@@ -159,8 +189,21 @@ export class Notrack implements SyncMode, MessageJudge {
     const more = this.sendQueued();
     if (!more) this.sendBulk();
     if (!more) this.sendExpectations();
+    if (!more) this.endBulk();
     this.sender.flush();
     return more;
+  }
+
+  /** The last entry of a bulk has left: who received all messages since it began has received it whole. */
+  private endBulk(): void {
+    const { account } = this.announcer;
+    if (!account.underWay || this.bulkActive || this.transmitQueue.length > 0) return;
+    if (this.context.isComplete?.() === false) {
+      account.giveUp();
+      return;
+    }
+    account.sentAll(this.sender.next);
+    if (account.settle(null)) this.announcer.hasNews(this.context.clock.monotonicMs());
   }
 
   /** Sends entries that wait, at most a turn of them. @returns true when more could be sent at once */
@@ -218,13 +261,20 @@ export class Notrack implements SyncMode, MessageJudge {
 
   tick(nowMs: number): void {
     this.nowMs = nowMs;
-    if (nowMs - this.sender.lastTransmissionMs < ALIVE_MS) return;
-    this.sender.sendControl(FLAG_ALIVE);
+    for (const { evidence } of this.streams) if (evidence.askAgain(nowMs)) this.askByOurselves();
+    const announce = this.announcer.tick(nowMs);
+    if (announce) this.sender.sendAnnouncement(this.announcer.take(this.entriesTold()));
+    else if (nowMs - this.sender.lastTransmissionMs >= ALIVE_MS) this.sender.sendControl(FLAG_ALIVE);
     this.sender.flush();
   }
 
+  private entriesTold(): number {
+    if (this.transmitQueue.length > 0 || this.bulkActive || this.kernelBulk !== null) return ENTRIES_UNKNOWN;
+    return this.context.countEntries?.() ?? ENTRIES_UNKNOWN;
+  }
+
   deadlineMs(): number {
-    const alive = this.sender.lastTransmissionMs + ALIVE_MS;
+    const alive = Math.min(this.sender.lastTransmissionMs + ALIVE_MS, this.announcer.nextMs);
     return this.bulkActive ? Math.min(alive, this.allowanceMs + BULK_PAUSE_MS) : alive;
   }
 
@@ -242,25 +292,49 @@ export class Notrack implements SyncMode, MessageJudge {
     this.hear(number, header.sequence);
     if (data) return TAKE;
     if ((header.flags & FLAG_RESYNC) !== 0) this.resyncRequested();
-    return DONE;
+    return (header.flags & FLAG_ALIVE) !== 0 ? LISTEN : DONE;
+  }
+
+  announced(announcement: Announcement): void {
+    const stream = this.streamOf(this.speaker);
+    const { evidence } = stream;
+    const { lives } = evidence;
+    const stamp = evidence.announced(announcement, this.nowMs);
+    if (stamp !== NOTHING) this.context.sweep?.(stream.number, stamp);
+    if (evidence.lives !== lives) this.askByOurselves();
   }
 
   private hear(number: number, sequence: number): void {
     const stream = this.streamOf(number);
     this.speaker = number;
     stream.heardMs = this.nowMs;
-    this.track(stream.tracker, sequence);
+    this.track(stream, sequence);
+    this.stamp = stream.evidence.stamp;
+    if (stream.forgotten) this.remember(stream);
     if (!this.resyncUnheard) return;
     this.resyncUnheard = false;
     this.controlQueue.push(FLAG_RESYNC);
   }
 
+  /** It is back, and is asked for what was forgotten meanwhile. */
+  private remember(stream: Stream): void {
+    stream.forgotten = false;
+    this.askByOurselves();
+  }
+
   /** Counts gaps and late messages. Unlike the original, counts what was lost (spec/findings.md 21). */
-  private track(tracker: SequenceTracker, sequence: number): void {
+  private track({ tracker, evidence }: Stream, sequence: number): void {
     const verdict = tracker.judge(sequence, this.datagram);
-    if (verdict === GAP) this.tracking.lost += sequenceDistance(tracker.missingFrom, tracker.missingTo) + 1;
+    if (!tracker.started) evidence.begin(sequence);
+    if (verdict === GAP) {
+      this.tracking.lost += sequenceDistance(tracker.missingFrom, tracker.missingTo) + 1;
+      evidence.gap(sequence);
+    }
+    if (verdict === REJOINED) evidence.jump(sequence);
     if (verdict === BEFORE) this.tracking.before++;
-    if (verdict !== BEFORE && verdict !== SUSPECT) tracker.accept(sequence);
+    if (verdict === BEFORE || verdict === SUSPECT) return;
+    tracker.accept(sequence);
+    evidence.stamp = (sequence + evidence.offset) >>> 0;
   }
 
   private streamOf(number: number): Stream {
@@ -275,7 +349,13 @@ export class Notrack implements SyncMode, MessageJudge {
       const oldest = streams.reduce((a, b) => (b.heardMs < a.heardMs ? b : a));
       streams.splice(streams.indexOf(oldest), 1);
     }
-    const stream = { number, tracker: new SequenceTracker(LOSS_BOUND), heardMs: this.nowMs };
+    const stream = {
+      number,
+      tracker: new SequenceTracker(LOSS_BOUND),
+      evidence: new BulkEvidence(true),
+      heardMs: this.nowMs,
+      forgotten: false,
+    };
     streams.push(stream);
     return stream;
   }
@@ -283,6 +363,7 @@ export class Notrack implements SyncMode, MessageJudge {
   private resyncRequested(): void {
     const { logger } = this.context;
     logger.notice('resync requested by other node');
+    this.announcer.hasNews(this.nowMs);
     // The original says nothing more where it has no cache.
     if (this.kernelBulk === null) logger.notice('sending bulk update');
     this.bulk();
@@ -293,6 +374,17 @@ export class Notrack implements SyncMode, MessageJudge {
   }
 
   // --- what others may know
+
+  goneSinceMs(number: number): number | null {
+    const stream = this.streams.find((known) => known.number === number);
+    if (stream === undefined || this.context.clock.monotonicMs() - stream.heardMs < SILENCE_MS) return null;
+    return stream.heardMs;
+  }
+
+  forgot(number: number): void {
+    const stream = this.streams.find((known) => known.number === number);
+    if (stream !== undefined) stream.forgotten = true;
+  }
 
   /** Whether the peer has everything cannot be known here, only whether it is there. */
   health(): Health {

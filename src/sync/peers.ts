@@ -1,3 +1,4 @@
+import { BulkEvidence } from './bulk-evidence.js';
 import { Greeting } from './greeting.js';
 import { MissingRange } from './missing.js';
 import { SequenceTracker, sequenceAfter, sequenceDistance } from './sequence.js';
@@ -20,6 +21,8 @@ export class Peer {
   readonly tracker: SequenceTracker;
   /** Asked for as soon as we may. */
   readonly missing = new MissingRange();
+  /** What it has told us of all its flows. */
+  readonly evidence: BulkEvidence;
   /** First message not acknowledged yet, while `waiting`. */
   acknowledgeFrom = 0;
   waiting = false;
@@ -32,6 +35,10 @@ export class Peer {
   knowsUs = false;
   heardMs = 0;
   live = false;
+  /** It was silent for long, and what it says first may show that something was missed. */
+  returning = false;
+  /** While it was silent, entries of it went by age. */
+  forgotten = false;
   /** While it was silent, messages were given up for it. */
   forgiven = false;
   /** Latest of our numbers that it acknowledged, null when none. */
@@ -50,9 +57,12 @@ export class Peer {
     bound: number,
     /** When it was first heard. */
     readonly firstMs: number,
+    /** Other nodes acknowledge our messages, too. */
+    sharedLink: boolean,
   ) {
     this.tracker = new SequenceTracker(bound);
     this.greeting = new Greeting(this.tracker);
+    this.evidence = new BulkEvidence(sharedLink);
     this.window = windowSize;
   }
 
@@ -115,6 +125,7 @@ export class Peers {
     private readonly bound: number,
     /** A sender's number modulo this is the number of the link. */
     private readonly linkCount = 1,
+    private readonly sharedLink = false,
   ) {}
 
   /** Another ACKWindowSize. */
@@ -197,7 +208,7 @@ export class Peers {
 
   private add(number: number, nowMs: number): Peer {
     if (this.all.length >= MOST_PEERS) this.removeSilent();
-    const peer = new Peer(number, this.freeBit(), this.windowSize, this.bound, nowMs);
+    const peer = new Peer(number, this.freeBit(), this.windowSize, this.bound, nowMs, this.sharedLink);
     this.all.push(peer);
     return peer;
   }

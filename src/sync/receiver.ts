@@ -1,6 +1,7 @@
 import type { Views } from '../base/views.js';
 import { FlowScratch } from '../flow/scratch.js';
 import { MOST_PREFETCHED } from '../flow/table.js';
+import { Announcement, readAnnouncement } from '../wire/announcement.js';
 import {
   BAD_TYPE,
   MALFORMED_HEADER,
@@ -21,13 +22,19 @@ export const TAKE = 0;
 export const DONE = 1;
 /** Such a message has no place in the mode: malformed header. */
 export const REJECT = 2;
+/** Dealt with; behind its header the peer may tell of itself. */
+export const LISTEN = 3;
 
 /** The mode's part in receiving. */
 export interface MessageJudge {
   /** Number of the peer whose message was judged last, the same on whichever link it speaks. */
   readonly speaker: number;
-  /** @returns TAKE, DONE or REJECT */
+  /** Stamp of that message (bulk-evidence.ts). */
+  readonly stamp: number;
+  /** @returns TAKE, DONE, REJECT or LISTEN */
   judge(header: MessageHeader, peer: number): number;
+  /** After LISTEN: the peer's message tells of itself. */
+  announced?(announcement: Announcement): void;
 }
 
 /** Walks through the messages of a datagram: every check and counter of spec/wire.md "Checks on receipt", in its order. */
@@ -38,6 +45,8 @@ export class Receiver {
   private readonly batch: readonly FlowScratch[] = Array.from({ length: MOST_PREFETCHED }, () => new FlowScratch());
   private readonly types = new Uint8Array(MOST_PREFETCHED);
   private readonly speakers = new Int32Array(MOST_PREFETCHED);
+  private readonly stamps = new Uint32Array(MOST_PREFETCHED);
+  private readonly announcement = new Announcement();
   private waiting = 0;
 
   constructor(
@@ -68,6 +77,10 @@ export class Receiver {
     const verdict = this.mode.judge(header, peer);
     if (verdict === DONE) return OK;
     if (verdict === REJECT) return MALFORMED_HEADER;
+    if (verdict === LISTEN) {
+      if (readAnnouncement(views, at, header.length, this.announcement)) this.mode.announced?.(this.announcement);
+      return OK;
+    }
     const type = header.type;
     if (isFlow(type)) return this.gather(views, at, end, type);
     if (!isExpectation(type)) return BAD_TYPE;
@@ -79,6 +92,7 @@ export class Receiver {
     if (!decodeFlow(views, at, end, this.batch[this.waiting]!)) return MALFORMED_PAYLOAD;
     this.types[this.waiting] = type;
     this.speakers[this.waiting] = this.mode.speaker;
+    this.stamps[this.waiting] = this.mode.stamp;
     this.waiting++;
     if (this.waiting === MOST_PREFETCHED) this.flush();
     return OK;
@@ -86,13 +100,13 @@ export class Receiver {
 
   /** Hands on what was gathered, in the order it came. */
   private flush(): void {
-    const { batch, types, speakers, external } = this;
+    const { batch, types, speakers, stamps, external } = this;
     const count = this.waiting;
     if (count === 0) return;
     this.waiting = 0;
     if (count > 1) external.expect?.(batch, count);
     for (let number = 0; number < count; number++) {
-      const sound = external.apply(types[number]!, batch[number]!, speakers[number]!);
+      const sound = external.apply(types[number]!, batch[number]!, speakers[number]!, stamps[number]!);
       if (!sound) this.counters.count(MALFORMED_PAYLOAD);
     }
   }

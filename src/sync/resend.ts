@@ -81,6 +81,12 @@ export class ResendQueue {
     return this.flows.length + this.controls.length;
   }
 
+  /** Number of the oldest entry that waits, null when none does. */
+  get oldest(): number | null {
+    const { head } = this.flows;
+    return head === NO_ROW ? null : this.table.word(head, SEQUENCE);
+  }
+
   /** Control messages among them. */
   get controlLength(): number {
     return this.controls.length;

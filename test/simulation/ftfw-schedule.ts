@@ -43,6 +43,8 @@ interface Plan {
   readonly longestAbsenceMs: number;
   readonly bursts: number;
   readonly burst: number;
+  /** Nodes from this number on announce nothing, like the original. */
+  readonly silentFrom: number;
 }
 
 export type MakeMode = (context: SyncContext, options: { resendQueueSize: number; ackWindowSize: number }) => Ftfw;
@@ -77,6 +79,7 @@ function planOf(random: Random): Plan {
     longestAbsenceMs: random.pick([500, 3000, nodes > 2 ? 8000 : 14_000]),
     bursts: random.between(10, 150),
     burst: random.pick([1, 1, 3, 10, 60]),
+    silentFrom: random.pick([0, 1, nodes, nodes]),
   };
 }
 
@@ -95,6 +98,7 @@ export function playSchedule(
     (_, index) =>
       new SimulatedNode(index, timeline, link, random, {
         shared: plan.nodes > 2,
+        announces: index < plan.silentFrom,
         makeMode: (context) => makeMode(context, plan),
       }),
   );
@@ -149,7 +153,11 @@ export function playSchedule(
   for (const node of nodes) collect(node);
 
   const faults = late.map((fault) => `${fault}, ${SOON_MS} ms after the trouble`);
-  for (const node of nodes) faults.push(...unfinished(node), ...apart(node, nodes, overflowed.has(node.index)));
+  for (const node of nodes)
+    faults.push(
+      ...unfinished(node),
+      ...apart(node, nodes, overflowed.has(node.index) && node.index >= plan.silentFrom),
+    );
   for (const node of nodes) for (const note of node.notes) trace.push(`node ${node.index}: ${note}`);
   return { seed, events: plan.bursts, packets: link.packets, overflows, restarts: plan.restarts, faults, trace };
 }
@@ -176,8 +184,8 @@ function unfinished(node: SimulatedNode): string[] {
 }
 
 /**
- * What `other` lacks or has too much of `owner`'s flows. After an overflow of the owner's resend queue only nothing may
- * be lacking: messages of destroyed flows were given up, and only age or a sweep takes these from the peer's cache.
+ * What `other` lacks or has too much of `owner`'s flows. After an overflow of the resend queue of an owner that announces
+ * nothing only nothing may be lacking: messages of destroyed flows were given up, and no sweep takes these.
  */
 function differences(owner: SimulatedNode, other: SimulatedNode, overflowed: boolean): string[] {
   const has = owner.entries(owner.internal.table, owner.index);

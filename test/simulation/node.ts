@@ -27,7 +27,7 @@ import { FlowScratch } from '../../src/flow/scratch.js';
 import { type FlowRow, type FlowTable, NO_ROW } from '../../src/flow/table.js';
 import type { SyncContext, SyncMode } from '../../src/sync/mode.js';
 import { encodeFlow } from '../../src/wire/encode.js';
-import { FLOW_DESTROY, FLOW_NEW } from '../../src/wire/tables.js';
+import { FLOW_NEW } from '../../src/wire/tables.js';
 import type { Link } from './link.js';
 import { PacketSink } from './packet-sink.js';
 import type { Random } from './random.js';
@@ -37,6 +37,8 @@ export interface NodeOptions {
   readonly shared: boolean;
   /** Flows the node may handle at a time; default FLOWS. */
   readonly flows?: number;
+  /** Tells its peers when they have received a bulk whole; one that does not is to them like the original. */
+  readonly announces?: boolean;
   makeMode(context: SyncContext, external: ExternalCache): SyncMode;
   /** The external cache; absent: one whose entries stay. */
   makeExternal?(limit: number, clock: Clock): ExternalCache;
@@ -59,6 +61,8 @@ export class SimulatedNode {
   readonly notes: string[] = [];
   /** Seconds by which its wall clock is ahead of the others', or behind. */
   clockStep = 0;
+  /** Entries that went because their owner no longer had them. */
+  swept = 0;
   private readonly scratch = new FlowScratch();
   private readonly clock: Clock = {
     monotonicMs: () => this.timeline.monotonicMs(),
@@ -165,19 +169,22 @@ export class SimulatedNode {
       sharedLink: options.shared,
       random: random.next,
       release: (row) => internal.release(row),
-      peerStarted: (peer) => this.peerStarted(external, peer),
-      external: { apply: (type, flow, peer) => apply(external, type, flow, peer) },
+      sweep: (peer, stamp) => this.sweep(external, peer, stamp),
+      ...(options.announces !== false && { countEntries: () => internal.active }),
+      external: {
+        apply: (type, flow, peer, stamp) => {
+          external.apply(type, flow, peer, stamp);
+          return true;
+        },
+      },
     };
     const mode: SyncMode = options.makeMode(context, external);
     return [internal, external, mode];
   }
 
-  /** What the engine is to do: entries of the peer's old life go, and it is asked for those of the new one. */
-  private peerStarted(external: ExternalCache, peer: number): void {
-    for (let row = external.table.next(0); row !== NO_ROW; row = external.table.next(row + 1)) {
-      if (external.table.peer(row as FlowRow) === peer) external.table.remove(row as FlowRow);
-    }
-    this.mode.requestResync();
+  /** The whole cache in one turn. */
+  private sweep(external: ExternalCache, peer: number, stamp: number): void {
+    this.swept += external.sweep(peer, stamp, 0 as FlowRow, Number.POSITIVE_INFINITY).removed;
   }
 
   private receive(packet: Uint8Array, from: number): void {
@@ -217,11 +224,4 @@ export class SimulatedNode {
     words[MARK] = mark;
     words[ZONE] = 1;
   }
-}
-
-function apply(external: ExternalCache, type: number, flow: FlowScratch, peer: number): boolean {
-  if (type === FLOW_DESTROY) external.onDestroy(flow);
-  else if (type === FLOW_NEW) external.onNew(flow, peer);
-  else external.onUpdate(flow, peer);
-  return true;
 }

@@ -45,6 +45,7 @@ function told(messages: readonly (number | null)[], sound = true): { told: strin
   const log: string[] = [];
   const receiver = new Receiver(
     {
+      stamp: 0,
       speaker: 0,
       judge: ({ type, flags }) => {
         if (type === CONTROL) log.push('control');
