@@ -102,12 +102,12 @@ export class BulkEvidence {
 
   /** Our request for a resync has left, or left again. @param ours nobody told us to */
   asked(sequence: number, ours: boolean, nowMs: number): void {
+    this.ours = ours || (this.awaited && this.ours);
     this.awaited = true;
     this.askedStamp = this.stamp;
     this.askedSequence = sequence;
     this.askedMs = nowMs;
     this.reached = false;
-    this.ours = ours;
   }
 
   /** The peer has received `from`..`to` of ours. */

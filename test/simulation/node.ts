@@ -114,8 +114,24 @@ export class SimulatedNode {
     this.wakeMs = Number.POSITIVE_INFINITY;
   }
 
+  /** The whole firewall has crashed: its kernel forgets all flows but some. */
+  crash(left: number): void {
+    this.stop();
+    for (const flow of [...this.kernel.keys()].slice(left)) this.kernel.delete(flow);
+  }
+
+  /** New flows with numbers from `first` on, in one wake-up. */
+  open(first: number, count: number): void {
+    for (let flow = first; flow < first + count; flow++) {
+      this.kernel.set(flow, 1);
+      this.fill(flow, 1);
+      this.internal.onNew(this.scratch, false);
+    }
+    this.handled();
+  }
+
   /** The daemon starts anew: caches and protocol state are gone, the kernel's flows are read again. */
-  start(): void {
+  start(ask = true): void {
     if (!this.down) return;
     this.down = false;
     [this.internal, this.external, this.mode] = this.life();
@@ -123,7 +139,8 @@ export class SimulatedNode {
       this.fill(flow, mark);
       this.internal.onDumped(this.scratch, false);
     }
-    this.askForResync();
+    if (ask) this.askForResync();
+    else this.handled();
   }
 
   askForResync(): void {
@@ -148,6 +165,14 @@ export class SimulatedNode {
       found.add(Buffer.from(out.u8.subarray(0, length)).toString('hex'));
     }
     return found;
+  }
+
+  /** Numbers of the flows in the external cache. */
+  externalFlows(): number[] {
+    const { table } = this.external;
+    const flows: number[] = [];
+    for (let row = table.next(0); row !== NO_ROW; row = table.next(row + 1)) flows.push(table.word(row, ORIG_L4));
+    return flows;
   }
 
   private life(): [InternalCache, ExternalCache, SyncMode] {
