@@ -268,6 +268,17 @@ const GENERAL_CLAUSES: readonly Clause[] = [
     effect: WORKS,
   },
   {
+    name: 'HealthFile',
+    blocks: ['general'],
+    takes: [{ value: 'path' }],
+    key: 'healthFile',
+    limits: { mostBytes: 256, message: 'HealthFile path is longer than 256 characters' },
+    reload: 'live',
+    summary:
+      'File that holds the verdict of `--health` as a number, for track_file of keepalived. New: unknown to the original.',
+    effect: WORKS,
+  },
+  {
     name: 'UNIX',
     blocks: ['general'],
     takes: [],

@@ -47,7 +47,8 @@ bool WriteAll(int fd, const char* bytes, size_t length);
 // A line on standard error as the daemon's log writes it: `[Thu Sep 18 18:03:02 2008] (pid=9759) [ERROR] text`.
 void Complain(const char* level, const char* text, const char* subject = "", const char* end = "");
 // Sends one request and copies the reply to standard output. The exit status.
-int Exchange(const char* socket_path, int code);
+// With `verdict` the exit status is that of the state the reply begins with (src/base/health-states.ts).
+int Exchange(const char* socket_path, int code, bool verdict = false);
 
 // node.cc
 

@@ -15,6 +15,7 @@ struct CommandLine {
   const char* config = kDefaultConfigPath;
   const char* socket = nullptr;
   bool daemon = false;
+  bool health = false;
   int codes[kMostRequests];
   int count = 0;
 };
@@ -60,6 +61,10 @@ bool Read(char** words, CommandLine* line) {
       line->codes[line->count++] = role->code;
       continue;
     }
+    if (strcmp(word, "--health") == 0) {
+      line->health = true;
+      continue;
+    }
     if (word[0] != '-' || word[1] == '-' || word[1] == '\0') return false;
     if (word[1] == 'C') {
       if (*words == nullptr) return false;
@@ -78,6 +83,8 @@ bool Read(char** words, CommandLine* line) {
       line->codes[line->count++] = last->code;
     }
   }
+  // With requests it is a mistake, which Node explains.
+  if (line->health) return !line->daemon && line->count == 0;
   return line->daemon ? line->count == 0 && line->socket == nullptr : line->count > 0;
 }
 
@@ -112,6 +119,7 @@ int Run(char** words) {
     for (int i = 0; i < configuration.warning_count; i++) Complain("warning", configuration.warnings[i]);
     line.socket = configuration.socket;
   }
+  if (line.health) return Exchange(line.socket, kHealthCode, true);
   for (int i = 0; i < line.count; i++) {
     // As in a failover by script: what follows a failure would act on a state that is not there.
     if (int status = Exchange(line.socket, line.codes[i])) return status;

@@ -17,14 +17,29 @@ namespace {
 // As many bytes as the control socket holds at once.
 char reply[64 * 1024];
 
-int Copy(int fd) {
+// Exit status of the state that a report begins with.
+int StatusOf(const char* start) {
+  size_t prefix = strlen(kHealthPrefix);
+  if (strncmp(start, kHealthPrefix, prefix) != 0) return kFailed;
+  for (const HealthState& state : kHealthStates) {
+    size_t length = strlen(state.name);
+    if (strncmp(start + prefix, state.name, length) == 0 && start[prefix + length] == '\n') return state.status;
+  }
+  return kFailed;
+}
+
+int Copy(int fd, bool verdict) {
+  // The first line of a report.
+  char start[32] = "";
+  size_t started = 0;
   for (;;) {
     ssize_t length = Retry([&] { return read(fd, reply, sizeof reply); });
-    if (length == 0) return kOk;
+    if (length == 0) return verdict ? StatusOf(start) : kOk;
     if (length < 0) {
       Complain("ERROR", kBroken);
       return kFailed;
     }
+    for (ssize_t i = 0; i < length && started < sizeof start - 1; i++) start[started++] = reply[i];
     if (!WriteAll(STDOUT_FILENO, reply, length)) return kReaderGone;
   }
 }
@@ -84,7 +99,7 @@ void Complain(const char* level, const char* text, const char* subject, const ch
   dprintf(STDERR_FILENO, "[%s] (pid=%d) [%s] %s%s%s\n", date, getpid(), level, text, subject, end);
 }
 
-int Exchange(const char* socket_path, int code) {
+int Exchange(const char* socket_path, int code, bool verdict) {
   // A reader that is gone shows as an error of write.
   signal(SIGPIPE, SIG_IGN);
   sockaddr_un address = {};
@@ -98,7 +113,7 @@ int Exchange(const char* socket_path, int code) {
   }
   // What is wrong with the connection shows when the reply is read, which may be there all the same.
   (void)!write(fd, &code, sizeof code);
-  int status = HasVerdict(code) ? Judge(fd) : Copy(fd);
+  int status = HasVerdict(code) ? Judge(fd) : Copy(fd, verdict);
   close(fd);
   return status;
 }

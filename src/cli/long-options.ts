@@ -9,6 +9,10 @@ export interface LongOption {
 export const LONG_OPTIONS: readonly LongOption[] = [
   { name: 'check', does: 'check the configuration file, report everything that is wrong with it, and end' },
   { name: 'print', does: 'with --check: print the configuration with its defaults' },
+  {
+    name: 'health',
+    does: 'show how it stands with the peers; status 0 in sync, 1 no answer, 2 behind, 3 peer gone, 4 never seen',
+  },
   { name: 'socket', value: 'path', does: 'control socket of the daemon; the configuration file is not read' },
 ];
 

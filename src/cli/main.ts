@@ -19,7 +19,7 @@ const FAILED = 1;
 /** What a shell reports for a process that SIGPIPE ended, as the original ends then: 128 + 13. */
 const READER_GONE = 141;
 
-const NO_LONG_OPTIONS: LongArguments = { check: false, print: false, socket: null, immediate: null };
+const NO_LONG_OPTIONS: LongArguments = { check: false, print: false, health: false, socket: null, immediate: null };
 
 function complain(level: Level, text: string): void {
   writeSync(STDERR, `${formatLine(level, text, new Date(), process.pid)}\n`);
@@ -46,6 +46,7 @@ async function run(given: Arguments, long: LongArguments, argv: readonly string[
   if (action === 'help') return print((await import('./program.js')).helpText());
   if (action === 'version') return print(`${(await import('./version.js')).VERSION_TEXT}\n`);
   if (long.check) return (await import('./check.js')).checkConfig(given.configPath, long.print);
+  if (long.health) return askHealth(given, long.socket);
   if (action === 'requests') return runRequests(given, long.socket);
   return startDaemon(given, action === 'daemon', argv);
 }
@@ -89,6 +90,26 @@ async function runJudged(path: string, code: number): Promise<number> {
 function complainOf(outcome: Outcome): number {
   complain('error', outcome === 'unreachable' ? MESSAGES.notReached : MESSAGES.broken);
   return FAILED;
+}
+
+/** `--health`: the verdict of a running daemon, which is the exit status as well (src/base/health-states.ts). */
+async function askHealth(given: Arguments, socket: string | null): Promise<number> {
+  if (given.action !== 'console') throw new UsageError('--health goes with -C and --socket alone');
+  const [{ exchange }, { ReplyStart }, { HEALTH_CODE }] = await Promise.all([
+    import('../control/client.js'),
+    import('./health.js'),
+    import('../control/requests.js'),
+  ]);
+  const path = socket ?? (await findSocket(given.configPath));
+  if (path === null) return FAILED;
+  const start = new ReplyStart();
+  const outcome = await exchange(path, HEALTH_CODE, STDOUT, (bytes) => start.add(bytes));
+  if (outcome === 'reader gone') return READER_GONE;
+  if (outcome !== 'done') {
+    complain('error', outcome === 'unreachable' ? MESSAGES.notReached : MESSAGES.broken);
+    return FAILED;
+  }
+  return start.status() ?? FAILED;
 }
 
 /** The path of the control socket as the configuration tells it; null, with a message, when it does not. */

@@ -8,6 +8,7 @@ import { VERSION_TEXT } from './version.js';
 export interface LongArguments {
   readonly check: boolean;
   readonly print: boolean;
+  readonly health: boolean;
   /** Null: the configuration file tells. */
   readonly socket: string | null;
   readonly immediate: 'help' | 'version' | null;
@@ -62,12 +63,14 @@ export function readLongOptions(words: readonly string[]): LongArguments {
   const program = createProgram()
     .exitOverride()
     .configureOutput({ writeOut: () => {}, writeErr: () => {} });
-  const nothing = { check: false, print: false, socket: null };
+  const nothing = { check: false, print: false, health: false, socket: null };
   try {
-    const options = program.parse(words, { from: 'user' }).opts<{ check?: true; print?: true; socket?: string }>();
-    const { check = false, print = false, socket = null } = options;
+    const options = program
+      .parse(words, { from: 'user' })
+      .opts<{ check?: true; print?: true; health?: true; socket?: string }>();
+    const { check = false, print = false, health = false, socket = null } = options;
     if (print && !check) throw new UsageError('--print needs --check');
-    return { check, print, socket, immediate: null };
+    return { check, print, health, socket, immediate: null };
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === 'commander.helpDisplayed') return { ...nothing, immediate: 'help' };

@@ -90,6 +90,7 @@ class GeneralDraft {
       logFile: settings.textOrNull('logFile'),
       syslog: settings.textOrNull('syslog') as SyslogFacility | null,
       lockFile: settings.text('lockFile'),
+      healthFile: settings.textOrNull('healthFile'),
       unixPath: settings.textOrNull('unixPath'),
       netlinkBufferSize: settings.numberOrNull('netlinkBufferSize'),
       netlinkBufferSizeMaxGrowth: settings.number('netlinkBufferSizeMaxGrowth'),

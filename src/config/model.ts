@@ -44,6 +44,8 @@ export interface GeneralConfig {
   readonly logFile: string | null;
   readonly syslog: SyslogFacility | null;
   readonly lockFile: string;
+  /** Null: the state is written nowhere. */
+  readonly healthFile: string | null;
   /** Null: no control socket can be opened. */
   readonly unixPath: string | null;
   /** Bytes; null: the system's default. */

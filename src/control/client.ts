@@ -34,9 +34,16 @@ function writeSome(fd: number, bytes: Uint8Array): number {
  * Sends one request and copies the reply to a file descriptor until end of file. A slow output slows the daemon's
  * reply down: nothing piles up here.
  *
+ * @param seen gets each piece of the reply before it is copied
+ *
  * The output is written synchronously: loading process.stdout would cost more than the whole exchange.
  */
-export function exchange(path: string, code: number, output: number): Promise<Outcome> {
+export function exchange(
+  path: string,
+  code: number,
+  output: number,
+  seen: (bytes: Uint8Array) => void = () => {},
+): Promise<Outcome> {
   return new Promise((resolve) => {
     const socket = connect(path);
     let connected = false;
@@ -61,6 +68,7 @@ export function exchange(path: string, code: number, output: number): Promise<Ou
     });
     socket.on('data', (bytes) => {
       socket.pause();
+      seen(bytes);
       copy(bytes);
     });
     socket.on('end', () => settle('done'));

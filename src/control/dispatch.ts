@@ -1,5 +1,6 @@
 import { formatLinks } from './replies/channel.js';
 import { formatCaches, formatExpectations, formatGeneral } from './replies/general.js';
+import { formatHealth } from './replies/health.js';
 import { formatLatency } from './replies/latency.js';
 import { formatNetwork } from './replies/network.js';
 import { formatQueues, streamResendQueue } from './replies/queues.js';
@@ -46,7 +47,9 @@ const HANDLERS: Readonly<Record<RequestName, Handler>> = {
   EXP_DUMP_INT_XML: (service) => service.dumpInternal('expect', true),
   EXP_DUMP_EXT_XML: (service) => service.dumpExternal('expect', true),
 
-  STATS: (service) => formatGeneral(service.statistics()),
+  // Behind the original's text, which ends as the original's does.
+  STATS: (service) => formatGeneral(service.statistics()) + formatHealth(service.health()),
+  STATS_HEALTH: (service) => formatHealth(service.health()),
   EXP_STATS: (service) => formatExpectations(service.statistics()),
   STATS_NETWORK: (service) => formatNetwork(service.statistics()),
   STATS_CACHE: (service) => formatCaches(service.statistics()),

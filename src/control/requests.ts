@@ -72,6 +72,7 @@ export const REQUESTS = [
   request(256, 'STATS_LATENCY', '-s latency', BOTH, 'show how long things take and keep others waiting'),
   request(260, 'STATS_SECURITY', '-s security', SYNC, 'show what the dedicated links refused, and what they sealed'),
   request(323, 'STATS_ROLE', '-s role', SYNC, 'show the role of this node and where it is heard of'),
+  request(272, 'STATS_HEALTH', '-s health', SYNC, 'show how it stands between this node and its peers, and why'),
   request(21, 'STATS', '-s ct', BOTH, 'show statistics of flows'),
   request(37, 'EXP_STATS', '-s expect', SYNC, 'show statistics of expectations'),
   request(44, 'ALL_RESYNC_MASTER', '-R', BOTH, 'resync the internal cache from the kernel'),
@@ -89,6 +90,9 @@ export const REQUESTS = [
   request(47, 'EXP_DUMP_INT_XML', '', SYNC, 'show the expectations of the internal cache as XML'),
   request(48, 'EXP_DUMP_EXT_XML', '', SYNC, 'show the expectations of the external cache as XML'),
 ] as const;
+
+/** What `--health` asks for; the exit status follows from the reply. */
+export const HEALTH_CODE = 272;
 
 export type RequestName = (typeof REQUESTS)[number]['name'];
 export type Request = RequestEntry<RequestName>;

@@ -1,5 +1,11 @@
 import type { DaemonMode } from './requests.js';
-import type { DaemonStatistics, LatencyStatistics, ResendEntry, RoleStatistics } from './statistics.js';
+import type {
+  DaemonStatistics,
+  HealthStatistics,
+  LatencyStatistics,
+  ResendEntry,
+  RoleStatistics,
+} from './statistics.js';
 
 /** What a request is about: flows, expectations, or both. */
 export type Subject = 'ct' | 'expect' | 'all';
@@ -62,6 +68,8 @@ export interface ControlService {
 
   /** A snapshot of everything `-s` and its words print, but for the queue below. */
   statistics(): DaemonStatistics;
+  /** `--health`: null in statistics mode, which has no peers. */
+  health(): HealthStatistics | null;
   /** `-s latency`. */
   latency(): readonly LatencyStatistics[];
   /** `-s role`: null in statistics mode. */

@@ -1,4 +1,5 @@
 import type { DurationHistogram } from '../base/histogram.js';
+import type { HealthReport } from '../sync/health.js';
 
 /**
  * What the statistics replies print, as plain numbers. The daemon fills it in, src/control/replies turns it into the
@@ -130,6 +131,15 @@ export interface ResendEntry {
   readonly sequence: number;
   /** The header's flags, of control messages. */
   readonly flags: number;
+}
+
+/** What `--health` shows. */
+export interface HealthStatistics {
+  readonly report: HealthReport;
+  /** External entries removed because their peer no longer has them. */
+  readonly swept: number;
+  /** External entries removed because their time was over and their peer gone. */
+  readonly aged: number;
 }
 
 /** One line of `-s latency`. */

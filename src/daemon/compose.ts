@@ -39,6 +39,7 @@ import { MALFORMED_COUNTER } from '../wire/counters.js';
 import { perTurn } from './clock.js';
 import type { Daemon, DaemonContext } from './daemon.js';
 import { DaemonEvents } from './event-socket.js';
+import { HealthWatch } from './health-watch.js';
 import { Latency } from './latency.js';
 import { rehearse } from './rehearsal.js';
 import { engineSettings, SyncReload } from './reload-sync.js';
@@ -71,6 +72,7 @@ class SyncDaemon implements Daemon {
   private endRehearsal: () => void = () => {};
   private readonly line = new TextBuffer();
   private readonly latency = new Latency();
+  private readonly healthWatch: HealthWatch;
 
   constructor(
     private readonly config: Config,
@@ -122,6 +124,7 @@ class SyncDaemon implements Daemon {
       random: () => Math.random(),
       bulkLater: () => this.engine.bulkLater(),
       sweep: (peer, stamp) => this.engine.sweep(peer, stamp),
+      ...(external instanceof ExternalCache && { countExternal: () => external.active }),
       isComplete: () => this.engine.isComplete(),
       ...(internal instanceof InternalCache && { countEntries: () => internal.active }),
       release: internal instanceof InternalCache ? releaseFrom(internal) : () => {},
@@ -155,9 +158,17 @@ class SyncDaemon implements Daemon {
       external,
       expectations,
       encode,
+      setHealthFile: (file) => this.healthWatch.setFile(file),
       kernels: [this.commitKernel, this.flushKernel, this.injectKernel],
     });
     this.roles = new Roles(sync, { work: this.engine, clock, scheduler, log, takeovers: this.latency.takeovers });
+    this.healthWatch = new HealthWatch(config.general.healthFile, {
+      scheduler,
+      log,
+      malformed: () => mode.counters.received[MALFORMED_COUNTER]!,
+      report: () => this.service.healthReport(),
+      tell: (text) => context.tellStatus(text),
+    });
     this.service = new SyncService({
       engine: this.engine,
       roles: this.roles,
@@ -263,6 +274,7 @@ class SyncDaemon implements Daemon {
       case 'alarm':
         return new Alarm(context, {
           refreshTime: mode.refreshTime,
+          silenceMs: () => (external instanceof AgingExternalCache ? external.cacheTimeout : 0) * 1000,
           expireExternal: (budget) => external instanceof AgingExternalCache && external.expire(budget),
         });
     }
@@ -300,6 +312,7 @@ class SyncDaemon implements Daemon {
     this.events.start();
     this.engine.start();
     this.roles.start();
+    this.healthWatch.start();
     this.endRehearsal = rehearse(this.context.clock, this.context.scheduler);
   }
 
@@ -314,6 +327,7 @@ class SyncDaemon implements Daemon {
   async stop(): Promise<void> {
     this.endRehearsal();
     await this.roles.close();
+    this.healthWatch.close();
     this.linkWatch?.close();
     this.engine.close();
     this.events.close();

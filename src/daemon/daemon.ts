@@ -13,6 +13,8 @@ export interface DaemonContext {
    * Stops the daemon, as a signal does: what `ControlService.stop` calls. Resolves when socket and lock file are gone.
    */
   requestStop(): Promise<void>;
+  /** Tells the service manager how the daemon is, in one line. */
+  tellStatus(text: string): void;
 }
 
 /** Everything behind the control socket: kernel, caches, mode, channels. */

@@ -89,7 +89,8 @@ export class Lifecycle {
       this.server = new ControlServer({ path: general.unixPath, logger: this.logger });
       await this.server.listen();
     }
-    const context = { clock: machineClock, scheduler: loopScheduler, requestStop: () => this.stop() };
+    const tellStatus = (text: string) => this.manager.status(text);
+    const context = { clock: machineClock, scheduler: loopScheduler, requestStop: () => this.stop(), tellStatus };
     giveMemoryBack(loopScheduler);
     this.daemon = await compose(this.config, this.logger, context);
     await this.daemon.start();

@@ -27,6 +27,7 @@ export interface SyncParts {
   readonly expectations: ExpectationSync | null;
   /** What messages hold; the mode reads it with each message. */
   readonly encode: { timeout: boolean; windowTracking: boolean };
+  setHealthFile(file: string | null): void;
   readonly kernels: readonly (KernelRequests | null)[];
 }
 
@@ -60,6 +61,7 @@ export class SyncReload {
     // That it is one in synchronisation mode needs a restart to change.
     const sync = after.sync!;
     this.applyLimits(after.general.hashLimit);
+    this.parts.setHealthFile(after.general.healthFile);
     this.applyMode(sync);
     this.parts.engine.reconfigure(engineSettings(after, sync));
     this.applyHelpers(before.sync!, sync);

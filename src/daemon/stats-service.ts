@@ -101,6 +101,11 @@ export class StatsService implements ControlService {
     };
   }
 
+  /** No peers, no verdict. */
+  health(): null {
+    return null;
+  }
+
   latency(): LatencyStatistics[] {
     return this.context.latency.statistics();
   }

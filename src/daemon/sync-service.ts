@@ -12,6 +12,7 @@ import type { ChunkSource, ControlService, ResendQueueView, Subject } from '../c
 import type {
   ChannelStatistics,
   DaemonStatistics,
+  HealthStatistics,
   LatencyStatistics,
   LinkStatistics,
   NetworkStatistics,
@@ -25,6 +26,7 @@ import { interfaceFlags } from '../native/index.js';
 import { AgingExternalCache } from '../sync/alarm-external.js';
 import type { SyncEngine } from '../sync/engine.js';
 import type { ExpectationSync } from '../sync/expectations.js';
+import { type HealthReport, healthReport } from '../sync/health.js';
 import type { SyncMode } from '../sync/mode.js';
 import type { Role } from '../sync/role.js';
 import { RECEIVE_COUNTERS } from '../wire/counters.js';
@@ -146,6 +148,19 @@ export class SyncService implements ControlService {
       allocatedQueueNodes: mode.controlMessages(),
       queues: queueStatistics(mode, links),
     };
+  }
+
+  health(): HealthStatistics {
+    const { external } = this.context;
+    const { swept, aged } = external instanceof DirectInject ? { swept: 0, aged: 0 } : external;
+    return { report: this.healthReport(), swept, aged };
+  }
+
+  healthReport(): HealthReport {
+    const { mode, clock, links } = this.context;
+    // With one peer its address is in the configuration; on a shared link each sender has its own.
+    const nameOf = (peer: number) => (links.kind === 'multicast' ? `peer ${links.sourceName(peer)}` : 'peer');
+    return healthReport(mode.evidence(), clock.monotonicMs(), nameOf);
   }
 
   latency(): LatencyStatistics[] {

@@ -28,6 +28,11 @@ export class ServiceManager {
     this.notify(`RELOADING=1\nMONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
   }
 
+  /** One line for `systemctl status`. */
+  status(text: string): void {
+    this.notify(`STATUS=${text}`);
+  }
+
   stopping(): void {
     this.notify('STOPPING=1');
   }

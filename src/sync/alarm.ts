@@ -7,6 +7,7 @@ import { type FlowRow, NO_ROW } from '../flow/table.js';
 import { TimerWheel } from '../flow/wheel.js';
 import type { MessageHeader } from '../wire/header.js';
 import { ExpectationOutbox } from './expectation-outbox.js';
+import type { ModeEvidence } from './health.js';
 import { MessageSender, TYPE_OF_STATE } from './message-sender.js';
 import type { Health, ModeSettings, QueueStatistics, SyncContext, SyncMode, TrackingStatistics } from './mode.js';
 import { DONE, type MessageJudge, Receiver, TAKE } from './receiver.js';
@@ -16,6 +17,8 @@ export interface AlarmOptions {
   readonly refreshTime: number;
   /** Removes external entries that were not refreshed, at most `budget`. @returns true when there may be more */
   expireExternal(budget: number): boolean;
+  /** Who tells of no flow for so long has none here any more: CacheTimeout in milliseconds. */
+  silenceMs?(): number;
 }
 
 /**
@@ -61,6 +64,10 @@ export class Alarm implements SyncMode, MessageJudge {
   private readonly pointer = new FlowPointer();
   /** Timers are due that did not fit into their turn. */
   private timersLeft = false;
+  private taken = false;
+  /** When a flow of a peer last came, -1: never; and whose it was. */
+  private heardMs = -1;
+  private heardFrom = 0;
   private nextExpiryMs: number;
   private refreshTime: number;
   /** After a change of RefreshTime: where the flows begin that are still armed by the old one. */
@@ -208,10 +215,20 @@ export class Alarm implements SyncMode, MessageJudge {
 
   receiveDatagram(views: Views, at: number, length: number, peer: number): void {
     this.receiver.receive(views, at, length, peer);
+    if (this.taken) this.hear(peer);
   }
 
   judge({ flags }: MessageHeader): number {
-    return flags === 0 ? TAKE : DONE;
+    if (flags !== 0) return DONE;
+    this.taken = true;
+    return TAKE;
+  }
+
+  /** A datagram held a message that this mode takes. */
+  private hear(peer: number): void {
+    this.taken = false;
+    this.heardMs = this.context.clock.monotonicMs();
+    this.heardFrom = peer;
   }
 
   // --- what others may know
@@ -219,6 +236,19 @@ export class Alarm implements SyncMode, MessageJudge {
   /** Peers that have nothing to say are silent here: whether one is there cannot be known. */
   health(): Health {
     return this.transmitQueue.length > 0 ? 'behind' : 'in sync';
+  }
+
+  evidence(): ModeEvidence {
+    const gone =
+      this.context.clock.monotonicMs() - this.heardMs >= (this.options.silenceMs?.() ?? Number.POSITIVE_INFINITY);
+    const alone = { greeted: null, awaited: false, bulks: 0, announced: null };
+    return {
+      mode: 'ALARM',
+      peers: this.heardMs < 0 ? [] : [{ number: this.heardFrom, heardMs: this.heardMs, gone, ...alone }],
+      unacknowledged: null,
+      bulkSinceMs: null,
+      gaveUp: false,
+    };
   }
 
   visitUnacknowledged(): void {}

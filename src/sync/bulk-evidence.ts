@@ -34,12 +34,20 @@ export class BulkEvidence {
   stamp = 0;
   /** Added to a sequence number gives its stamp. */
   offset = 1;
+  /** What it says it has beside what is here; null when there is nothing to compare. */
+  get comparison(): { entries: number; held: number } | null {
+    const { entries, held } = this;
+    return entries === null || held === null ? null : { entries, held };
+  }
+
   /** Control messages since the last flow. */
   controls = 0;
   /** Live flows the peer says it has; null when it does not say. */
   entries: number | null = null;
-  /** When it said so. */
-  entriesMs = 0;
+  /** Its flows that were here when it said so; null: not to be compared. */
+  held: number | null = null;
+  /** Announcements in a row that told of more flows than are here. */
+  private shortages = 0;
   /** It announces: it is of this implementation. */
   announces = false;
   /** A bulk was asked for and is not known to be complete. */
@@ -61,6 +69,7 @@ export class BulkEvidence {
   private reached = false;
   private reachedMs = 0;
   private quietSinceMs = 0;
+  private comparable = true;
   /** We asked by ourselves, and ask again. */
   private ours = false;
   private questions = 0;
@@ -76,6 +85,7 @@ export class BulkEvidence {
     this.unbrokenFrom = first;
     this.announces = false;
     this.entries = null;
+    this.held = null;
     this.awaited = false;
     this.bulks = 0;
     this.questions = 0;
@@ -120,19 +130,33 @@ export class BulkEvidence {
   }
 
   /** The peer tells of itself. @returns the stamp before which its entries are of the past, or NOTHING */
-  announced({ life, bulks, bulkFrom, entries }: Announcement, nowMs: number): number {
+  announced({ life, bulks, bulkFrom, entries }: Announcement, held: number | null): number {
     if (this.announces && life !== this.life) this.startAnew();
     this.announces = true;
     this.life = life;
     this.entries = entries === ENTRIES_UNKNOWN ? null : entries;
-    this.entriesMs = nowMs;
+    this.compare(held);
     if (bulks === this.bulks) return NOTHING;
     this.bulks = bulks;
     const from = (bulkFrom + this.offset) >>> 0;
     if (sequenceAfter(this.firstStamp, from) || (this.strict && sequenceAfter(this.unbrokenFrom, from))) return NOTHING;
     this.completed++;
+    this.comparable = true;
     if (!sequenceAfter(this.askedStamp, from)) this.settle();
     return from;
+  }
+
+  /** Entries were dropped on request: a comparison would show no fault until the peer has told all anew. */
+  dropped(): void {
+    this.comparable = false;
+    this.held = null;
+  }
+
+  /** Twice in a row: while flows come and go one number may be older than the other. */
+  private compare(held: number | null): void {
+    const short = this.comparable && held !== null && this.entries !== null && held < this.entries;
+    this.shortages = short ? this.shortages + 1 : 0;
+    this.held = this.shortages >= 2 || (this.comparable && !short) ? held : null;
   }
 
   /** Another life speaks, though the stream did not show it: what it said of bulks is not to be compared. */

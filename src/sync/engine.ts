@@ -628,6 +628,7 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
     if (choice !== 'external') this.forgetInternal(subject);
     if (choice !== 'internal') {
       external.flush();
+      this.context.mode.externalFlushed?.();
       if (subject !== 'ct') expectations?.external.flush();
     }
     return true;

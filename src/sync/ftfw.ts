@@ -27,6 +27,7 @@ import { NOTHING } from './bulk-evidence.js';
 import { EXPECTATION_TYPES, ExpectationOutbox } from './expectation-outbox.js';
 import { FlightWindow } from './flight.js';
 import { OwnHello } from './greeting.js';
+import type { ModeEvidence } from './health.js';
 import { TYPE_OF_STATE } from './message-sender.js';
 import { Allowance } from './missing.js';
 import type {
@@ -142,6 +143,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   private shortOf = false;
   private datagram = 0;
   private resyncDue = false;
+  private bulkSinceMs = 0;
   /** The resync that waits to be sent was nobody's wish but ours. */
   private resyncOurs = false;
   /** Since when something waits and nobody acknowledges anything; infinity: nothing waits. */
@@ -220,6 +222,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     if (this.context.bulkLater?.()) return;
     this.beginNumbers();
     this.announcer.account.begin(this.nextSequence);
+    this.bulkSinceMs = this.context.clock.monotonicMs();
     this.bulkCursor.start();
     this.outbox.bulk();
   }
@@ -564,11 +567,16 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     return (flags & FLAG_ALIVE) !== 0 ? LISTEN : DONE;
   }
 
+  /** Flows of the one peer that are here; of several nobody counts them apart. */
+  private held(): number | null {
+    return this.context.sharedLink ? null : (this.context.countExternal?.() ?? null);
+  }
+
   announced(announcement: Announcement): void {
     const peer = this.peers.find(this.speaker);
     if (peer === null) return;
     const { lives } = peer.evidence;
-    this.sweep(peer, peer.evidence.announced(announcement, this.nowMs));
+    this.sweep(peer, peer.evidence.announced(announcement, this.held()));
     // On a shared link another node may have answered its HELLO before it got here.
     if (peer.evidence.lives !== lives) this.resyncDue = true;
   }
@@ -768,6 +776,32 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   }
 
   // --- what others may know
+
+  evidence(): ModeEvidence {
+    const messages = this.resendQueue.length + this.outbox.unacknowledged;
+    return {
+      mode: 'FTFW',
+      peers: this.peers.all.map((peer) => ({
+        number: peer.number,
+        heardMs: peer.heardMs,
+        gone: !peer.live,
+        greeted: !this.ownHello.saying || peer.knowsUs,
+        awaited: peer.evidence.awaited,
+        bulks: peer.evidence.completed,
+        announced: peer.evidence.comparison,
+      })),
+      unacknowledged: {
+        messages: this.unansweredMs === Number.POSITIVE_INFINITY ? 0 : messages,
+        sinceMs: this.unansweredMs,
+      },
+      bulkSinceMs: this.announcer.account.pending ? this.bulkSinceMs : null,
+      gaveUp: this.shortOf,
+    };
+  }
+
+  externalFlushed(): void {
+    for (const { evidence } of this.peers.all) evidence.dropped();
+  }
 
   goneSinceMs(number: number): number | null {
     const peer = this.peers.find(number);

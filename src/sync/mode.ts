@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.js';
+import type { Health } from '../base/health-states.js';
 import type { Logger } from '../base/logger.js';
 import type { Views } from '../base/views.js';
 import type { ExpectationEntry } from '../cache/expectation-entry.js';
@@ -9,8 +10,10 @@ import type { FlowRow, FlowTable } from '../flow/table.js';
 import type { MessageCounters } from '../wire/counters.js';
 import type { EncodeOptions } from '../wire/encode.js';
 import type { ExpectationSource } from './expectation-outbox.js';
+import type { ModeEvidence } from './health.js';
 import type { UnacknowledgedVisitor } from './unacknowledged.js';
 
+export type { Health } from '../base/health-states.js';
 export type { UnacknowledgedVisitor } from './unacknowledged.js';
 
 /** Where messages go: the part of a Channel that a mode uses. */
@@ -72,6 +75,8 @@ export interface SyncContext {
   sweep?(peer: number, stamp: number): void;
   /** Whether the internal cache has all that the kernel has, as far as is known; absent: it has. */
   isComplete?(): boolean;
+  /** Entries of the external cache; absent: there is none. */
+  countExternal?(): number;
   /** Live entries of the internal cache, for the peers to compare; absent: they are told nothing, as by the original. */
   countEntries?(): number;
   /** With the internal cache disabled: the peers want what the kernel holds. Absent = a bulk from `table`. */
@@ -88,9 +93,6 @@ export interface ModeSettings {
   /** RefreshTime in seconds, at least 1. */
   readonly refreshTime?: number;
 }
-
-/** Whether the peers have what we have. */
-export type Health = 'in sync' | 'behind' | 'peer gone';
 
 /** One block of `-s queue`. */
 export interface QueueStatistics {
@@ -153,6 +155,10 @@ export interface SyncMode {
   /** The configuration has changed. */
   reconfigure?(settings: ModeSettings): void;
   health(): Health;
+  /** What is known of the peers, for a verdict with its reasons (health.ts). */
+  evidence(): ModeEvidence;
+  /** The external cache was emptied on request: that it lacks flows says nothing until a bulk has come. */
+  externalFlushed?(): void;
   /** When a peer that is gone was last heard, on the context's clock; null while it is there, or not known. */
   goneSinceMs?(peer: number): number | null;
   /** Entries of a peer that is gone went by age: should it come back, it is asked for all its flows. */

@@ -12,6 +12,7 @@ import { Announcer } from './announcer.js';
 import { BulkCursor } from './bulk.js';
 import { BulkEvidence, NOTHING } from './bulk-evidence.js';
 import { ExpectationOutbox } from './expectation-outbox.js';
+import type { ModeEvidence } from './health.js';
 import { MessageSender, TYPE_OF_STATE } from './message-sender.js';
 import type { Health, QueueStatistics, SyncContext, SyncMode, TrackingStatistics } from './mode.js';
 import { type FlowReader, KernelBulk } from './notrack-bulk.js';
@@ -92,6 +93,7 @@ export class Notrack implements SyncMode, MessageJudge {
   private resyncUnheard = false;
   private readonly announcer: Announcer;
   private nextResyncMs = 0;
+  private bulkSinceMs = 0;
   private allowance = BULK_BURST;
   private allowanceMs: number;
 
@@ -156,6 +158,7 @@ export class Notrack implements SyncMode, MessageJudge {
   bulk(): void {
     if (this.context.bulkLater?.()) return;
     // A dump of the kernel may have passed over flows: it proves nothing.
+    this.bulkSinceMs = this.context.clock.monotonicMs();
     if (this.kernelBulk === null) this.announcer.account.begin(this.sender.next);
     if (this.kernelBulk === null) this.bulkCursor.start();
     else this.kernelBulk.start();
@@ -169,7 +172,9 @@ export class Notrack implements SyncMode, MessageJudge {
 
   private ask(ours: boolean): void {
     this.controlQueue.push(FLAG_RESYNC);
-    for (const { evidence } of this.streams) evidence.asked(0, ours, this.context.clock.monotonicMs());
+    const nowMs = this.context.clock.monotonicMs();
+    // The original says nothing of the end of its bulk, and here not even of the request: nothing to wait for.
+    for (const { evidence } of this.streams) if (evidence.announces) evidence.asked(0, ours, nowMs);
   }
 
   /** What a peer told in a former life may be of the past. */
@@ -295,11 +300,15 @@ export class Notrack implements SyncMode, MessageJudge {
     return (header.flags & FLAG_ALIVE) !== 0 ? LISTEN : DONE;
   }
 
+  private held(): number | null {
+    return this.context.sharedLink ? null : (this.context.countExternal?.() ?? null);
+  }
+
   announced(announcement: Announcement): void {
     const stream = this.streamOf(this.speaker);
     const { evidence } = stream;
     const { lives } = evidence;
-    const stamp = evidence.announced(announcement, this.nowMs);
+    const stamp = evidence.announced(announcement, this.held());
     if (stamp !== NOTHING) this.context.sweep?.(stream.number, stamp);
     if (evidence.lives !== lives) this.askByOurselves();
   }
@@ -374,6 +383,29 @@ export class Notrack implements SyncMode, MessageJudge {
   }
 
   // --- what others may know
+
+  evidence(): ModeEvidence {
+    const nowMs = this.context.clock.monotonicMs();
+    return {
+      mode: 'NOTRACK',
+      peers: this.streams.map(({ number, heardMs, evidence }) => ({
+        number,
+        heardMs,
+        gone: nowMs - heardMs >= SILENCE_MS,
+        greeted: null,
+        awaited: evidence.awaited,
+        bulks: evidence.completed,
+        announced: evidence.comparison,
+      })),
+      unacknowledged: null,
+      bulkSinceMs: this.bulkActive ? this.bulkSinceMs : null,
+      gaveUp: false,
+    };
+  }
+
+  externalFlushed(): void {
+    for (const { evidence } of this.streams) evidence.dropped();
+  }
 
   goneSinceMs(number: number): number | null {
     const stream = this.streams.find((known) => known.number === number);

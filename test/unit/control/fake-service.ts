@@ -100,6 +100,10 @@ export class FakeService implements ControlService {
     };
   }
 
+  health(): HealthStatistics | null {
+    return this.healthShown;
+  }
+
   latency(): LatencyStatistics[] {
     this.calls.push('latency');
     return [];
