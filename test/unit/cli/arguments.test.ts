@@ -119,6 +119,7 @@ describe('long options', () => {
     expect(readLongOptions(['--socket=/a', '--check', '--print'])).toEqual({
       check: true,
       print: true,
+      health: false,
       socket: '/a',
       immediate: null,
     });

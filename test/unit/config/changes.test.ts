@@ -67,6 +67,7 @@ const VALUES: Readonly<Record<string, readonly [string, string]>> = {
   'udp Interface': ['Interface lo', 'Interface eth1'],
   'tcp Interface': ['Interface lo', 'Interface eth1'],
   'multicast Interface': ['Interface lo', 'Interface eth1'],
+  HealthFile: ['', 'HealthFile /run/health'],
   AcceptFrom: ['', 'AcceptFrom Peer'],
   KeyFile: ['', 'KeyFile /etc/conntrackd/link.key'],
   'helper Type': ['', `Type ftp inet tcp { ${QUEUE} }`],

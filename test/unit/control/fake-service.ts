@@ -1,6 +1,6 @@
 import type { DaemonMode } from '../../../src/control/requests.js';
 import type { ChunkSource, ControlService, ResendQueueView, Subject } from '../../../src/control/service.js';
-import type { DaemonStatistics, LatencyStatistics } from '../../../src/control/statistics.js';
+import type { DaemonStatistics, HealthStatistics, LatencyStatistics } from '../../../src/control/statistics.js';
 
 export function source(...pieces: (string | Uint8Array)[]): ChunkSource {
   const left = pieces.map((piece) => (typeof piece === 'string' ? new TextEncoder().encode(piece) : piece));
@@ -12,6 +12,7 @@ export class FakeService implements ControlService {
   readonly calls: string[] = [];
   /** What a commit waits for. */
   commitGate: Promise<void> = Promise.resolve();
+  healthShown: HealthStatistics | null = null;
   internal: () => ChunkSource | null = () => source('internal\n');
 
   constructor(

@@ -129,7 +129,7 @@ describe('requests', () => {
       expect(service.calls, `code ${number}`).toEqual([call]);
     }
     const withoutCall = REQUESTS.filter((request) => expected[request.code] === undefined);
-    expect(withoutCall.map((request) => request.name)).toEqual(['STATS_PROCESS']);
+    expect(withoutCall.map((request) => request.name)).toEqual(['STATS_PROCESS', 'STATS_HEALTH']);
   });
 
   it('of the other mode, and unknown ones, get an empty reply and are not counted', async () => {
