@@ -50,6 +50,7 @@ constexpr Request kRequests[] = {
     {'s', "latency", 256, 0},
     {'s', "security", 260, 0},
     {'s', "role", 323, 0},
+    {'s', "health", 272, 0},
     {'s', "ct", 21, 0},
     {'s', "expect", 37, 0},
     {'R', "", 44, 0},
@@ -68,6 +69,15 @@ struct Role {
   int code;
 };
 constexpr Role kRoles[] = {{"primary", 320}, {"backup", 321}, {"fault", 322}};
+
+// src/base/health-states.ts.
+constexpr int kHealthCode = 272;
+constexpr const char* kHealthPrefix = "health: ";
+struct HealthState {
+  const char* name;
+  int status;
+};
+constexpr HealthState kHealthStates[] = {{"in sync", 0}, {"behind", 2}, {"peer gone", 3}, {"never seen", 4}};
 
 // grammar/clauses.ts.
 enum Block : unsigned char { kFile, kGeneral, kUnix, kScheduler, kFilter, kProtocols, kAddresses, kStates, kSync, kAlarm, kFtfw, kNotrack, kMulticast, kUdp, kTcp, kOptions, kExpectations, kStats, kNoBlock };
@@ -94,6 +104,7 @@ constexpr Clause kClauses[] = {
     {kGeneral, "LogFile", "bp", kNoBlock, 0u, 256u, 0, nullptr},
     {kGeneral, "Syslog", "b=daemon|local0|local1|local2|local3|local4|local5|local6|local7", kNoBlock, 0u, 4294967295u, 0, nullptr},
     {kGeneral, "LockFile", "p", kNoBlock, 0u, 256u, 0, nullptr},
+    {kGeneral, "HealthFile", "p", kNoBlock, 0u, 256u, 0, nullptr},
     {kGeneral, "UNIX", "", kUnix, 0u, 4294967295u, 0, nullptr},
     {kGeneral, "NetlinkBufferSize", "i", kNoBlock, 0u, 4294967295u, 0, nullptr},
     {kGeneral, "SocketBufferSize", "i", kNoBlock, 0u, 4294967295u, 0, nullptr},
@@ -203,6 +214,7 @@ constexpr const char* kKeywords =
     "|LogFile"
     "|Syslog"
     "|LockFile"
+    "|HealthFile"
     "|UNIX"
     "|Path"
     "|Backlog"
