@@ -1,6 +1,8 @@
 // Facts about the host and settings of the process that Node.js has no call for.
+#include <dirent.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
+#include <linux/capability.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sched.h>
@@ -8,8 +10,11 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -135,6 +140,86 @@ Napi::Value ReleaseMemory(const Napi::CallbackInfo& info) {
   return Result(info, Retry([&] { return madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED); }));
 }
 
+// The user at the other end of a UNIX socket: SO_PEERCRED, unix(7).
+Napi::Value PeerUser(const Napi::CallbackInfo& info) {
+  ucred credentials{};
+  socklen_t size = sizeof credentials;
+  long result = Retry([&] { return getsockopt(Integer(info, 0), SOL_SOCKET, SO_PEERCRED, &credentials, &size); });
+  return Result(info, result < 0 ? result : static_cast<long>(credentials.uid));
+}
+
+// PR_SET_NO_NEW_PRIVS: holds for all threads that are made from now on by this one, and for programs they start.
+Napi::Value RefuseNewPrivileges(const Napi::CallbackInfo& info) {
+  return Result(info, Retry([&] { return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); }));
+}
+
+// What LimitThread sets. Written before the signal that makes another thread read it.
+uint64_t kept_capabilities;
+volatile sig_atomic_t threads_limited;
+volatile sig_atomic_t limit_failure;
+
+// This thread keeps of its capabilities (capabilities(7)) those of the set, and can get no others: system calls only,
+// since it runs in a signal handler. What it has not it cannot keep, so the sets are cut, not set.
+int LimitThread() {
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2] = {};
+  if (syscall(SYS_capget, &header, data) < 0) return errno;
+  int failure = 0;
+  for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++) {
+    bool kept = capability < 64 && ((kept_capabilities >> capability) & 1) != 0;
+    if (kept || prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 0) continue;
+    // Needs CAP_SETPCAP, which a daemon with CAP_NET_ADMIN alone has not.
+    if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0) failure = errno;
+  }
+  for (int word = 0; word < 2; word++) {
+    auto keep = static_cast<uint32_t>(kept_capabilities >> (32 * word));
+    data[word].effective &= keep;
+    data[word].permitted &= keep;
+    data[word].inheritable &= keep;
+  }
+  if (syscall(SYS_capset, &header, data) < 0) failure = errno;
+  return failure;
+}
+
+void OnLimitSignal(int) {
+  int before = errno;
+  int failure = LimitThread();
+  if (failure != 0) limit_failure = failure;
+  __atomic_add_fetch(&threads_limited, 1, __ATOMIC_SEQ_CST);
+  errno = before;
+}
+
+// Capabilities belong to threads: each has to give up its own. So it is asked by a signal, as glibc does for setuid(2).
+// arguments: bits 0 to 31 and 32 to 63 of the set to keep. Gives the number of threads that did not answer, or -errno.
+Napi::Value LimitCapabilities(const Napi::CallbackInfo& info) {
+  constexpr int kWaitMs = 20;
+  kept_capabilities = static_cast<uint32_t>(Integer(info, 0)) |
+                      (static_cast<uint64_t>(static_cast<uint32_t>(Integer(info, 1))) << 32);
+  threads_limited = 0;
+  limit_failure = 0;
+  int signal = SIGRTMAX - 1;
+  struct sigaction action {}, before {};
+  action.sa_handler = OnLimitSignal;
+  action.sa_flags = SA_RESTART;
+  if (sigaction(signal, &action, &before) < 0) return Result(info, -errno);
+  int asked = 0;
+  pid_t self = static_cast<pid_t>(syscall(SYS_gettid));
+  if (DIR* threads = opendir("/proc/self/task")) {
+    while (dirent* entry = readdir(threads)) {
+      pid_t thread = atoi(entry->d_name);
+      if (thread > 0 && thread != self && syscall(SYS_tgkill, getpid(), thread, signal) == 0) asked++;
+    }
+    closedir(threads);
+  }
+  for (int waited = 0; threads_limited < asked && waited < kWaitMs; waited++) usleep(1000);
+  int silent = asked - threads_limited;
+  // A thread that is late, or blocks the signal, still does it when it gets to it; the default action would end it.
+  if (silent == 0) sigaction(signal, &before, nullptr);
+  int failure = LimitThread();
+  if (failure != 0) limit_failure = failure;
+  return Result(info, limit_failure != 0 ? -limit_failure : silent);
+}
+
 }  // namespace
 
 void InitHost(Napi::Env env, Napi::Object exports) {
@@ -145,6 +230,9 @@ void InitHost(Napi::Env env, Napi::Object exports) {
   exports["errnoName"] = Napi::Function::New<ErrnoName>(env);
   exports["errnoText"] = Napi::Function::New<ErrnoText>(env);
   exports["setScheduler"] = Napi::Function::New<SetScheduler>(env);
+  exports["peerUser"] = Napi::Function::New<PeerUser>(env);
+  exports["refuseNewPrivileges"] = Napi::Function::New<RefuseNewPrivileges>(env);
+  exports["limitCapabilities"] = Napi::Function::New<LimitCapabilities>(env);
   exports["setThreadName"] = Napi::Function::New<SetThreadName>(env);
   exports["releaseMemory"] = Napi::Function::New<ReleaseMemory>(env);
   exports["enterNetworkNamespace"] = Napi::Function::New<EnterNetworkNamespace>(env);

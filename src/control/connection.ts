@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { Logger } from '../base/logger.js';
 import { dispatch } from './dispatch.js';
 import type { ControlCounters } from './replies/runtime.js';
-import { REQUEST_BYTES, type Request, requestOf } from './requests.js';
+import { isReadOnly, REQUEST_BYTES, type Request, requestOf } from './requests.js';
 import type { ChunkSource, ControlService } from './service.js';
 
 /** What a connection needs of the server it belongs to. */
@@ -12,6 +12,8 @@ export interface ConnectionContext {
   readonly logger: Logger;
   /** How long a client may take to send its request. */
   readonly idleMs: number;
+  /** The client's user id; null when it is not known. */
+  readonly user: number | null;
 }
 
 /**
@@ -93,7 +95,23 @@ export class ControlConnection {
     const request = requestOf(code);
     // Codes nobody knows, and codes of the other mode, get an empty reply and are not counted (spec/findings.md 39).
     if (request === undefined || !request.modes.includes(this.context.service.mode)) this.finish();
+    else if (!this.mayAsk(request)) this.deny(request);
     else void this.answer(request);
+  }
+
+  /**
+   * The socket's mode lets nobody in but root and the daemon's own user. Where somebody has opened it, for monitoring
+   * say, others may look; changes remain with those two.
+   */
+  private mayAsk(request: Request): boolean {
+    const { user } = this.context;
+    return user === 0 || user === process.geteuid?.() || isReadOnly(request);
+  }
+
+  private deny({ name }: Request): void {
+    const { user, logger } = this.context;
+    logger.warning(`control socket: user ${user ?? 'unknown'} may not ask for ${name}, refused`);
+    this.finish('refused: only root and the user of the daemon may ask for that\n');
   }
 
   private async answer(request: Request): Promise<void> {

@@ -116,6 +116,11 @@ export function hasVerdict(code: number): boolean {
   return requestOf(code)?.flag.startsWith(ROLE_OPTION) === true;
 }
 
+/** Whether a request only shows something: statistics and dumps. */
+export function isReadOnly({ name }: Request): boolean {
+  return name.includes('STATS') || /DUMP_(INT|EXT)/.test(name);
+}
+
 /** Bytes of a request on the socket. */
 export const REQUEST_BYTES = 4;
 

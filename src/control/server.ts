@@ -1,7 +1,8 @@
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { ConntrackdError } from '../base/errors.js';
+import { ConntrackdError, SystemError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
+import { peerUser } from '../native/index.js';
 import { ControlConnection } from './connection.js';
 import type { ControlCounters } from './replies/runtime.js';
 import type { ControlService } from './service.js';
@@ -14,6 +15,8 @@ export interface ControlServerOptions {
   readonly clients?: number;
   /** How long a client may take to send its request, in milliseconds. */
   readonly idleMs?: number;
+  /** The user at the other end; tests put another in its place. */
+  readonly userOf?: (socket: Socket) => number | null;
 }
 
 /** Far more than scripts and monitoring need at once, few enough to cost nothing. */
@@ -123,8 +126,8 @@ export class ControlServer {
   }
 
   private begin(socket: Socket, service: ControlService): void {
-    const { logger, idleMs = DEFAULT_IDLE_MS } = this.options;
-    const context = { service, counters: this.counters, logger, idleMs };
+    const { logger, idleMs = DEFAULT_IDLE_MS, userOf = userAt } = this.options;
+    const context = { service, counters: this.counters, logger, idleMs, user: userOf(socket) };
     const connection = new ControlConnection(socket, context, () => ++this.events);
     this.connections.add(connection);
     socket.once('close', () => this.connections.delete(connection));
@@ -154,4 +157,17 @@ export class ControlServer {
 function openError(path: string, reason: string): ConntrackdError {
   // The first words are the original's.
   return new ConntrackdError('CONTROL_SOCKET', `can't open unix socket! ${path}: ${reason}`);
+}
+
+/** Null when it has gone already. */
+function userAt(socket: Socket): number | null {
+  // Node has the descriptor and no public name for it.
+  const fd = (socket as unknown as { _handle?: { fd?: number } })._handle?.fd;
+  if (fd === undefined || fd < 0) return null;
+  try {
+    return peerUser(fd);
+  } catch (error) {
+    if (error instanceof SystemError) return null;
+    throw error;
+  }
 }

@@ -11,6 +11,7 @@ import { describe } from './describe.js';
 import { LockFile } from './lock.js';
 import { giveMemoryBack } from './memory.js';
 import { applyScheduler } from './priority.js';
+import { dropPrivileges } from './privileges.js';
 import { otherConntrackds } from './processes.js';
 import { Reload } from './reload.js';
 import { ServiceManager } from './systemd.js';
@@ -94,6 +95,7 @@ export class Lifecycle {
     giveMemoryBack(loopScheduler);
     this.daemon = await compose(this.config, this.logger, context);
     await this.daemon.start();
+    dropPrivileges(this.config, this.log);
     this.server?.serve(this.daemon.service);
   }
 

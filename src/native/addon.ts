@@ -59,6 +59,9 @@ export interface Addon {
   errnoName(errno: number): string | null;
   errnoText(errno: number): string;
   setScheduler(policy: number, priority: number): number;
+  peerUser(fd: number): number;
+  refuseNewPrivileges(): number;
+  limitCapabilities(low: number, high: number): number;
   setThreadName(name: string): number;
   enterNetworkNamespace(path: string): number;
   releaseMemory(page: Uint32Array): number;

@@ -233,6 +233,27 @@ export function setScheduler(policy: number, priority: number): void {
   check('sched_setscheduler', `policy ${policy} priority ${priority}`, addon.setScheduler(policy, priority));
 }
 
+/** SO_PEERCRED, unix(7): the user id of the process that connected a UNIX socket. */
+export function peerUser(fd: number): number {
+  return check('getsockopt', 'SO_PEERCRED', addon.peerUser(fd));
+}
+
+/** PR_SET_NO_NEW_PRIVS: programs that are started gain nothing by being setuid or by file capabilities. */
+export function refuseNewPrivileges(): void {
+  check('prctl', 'PR_SET_NO_NEW_PRIVS', addon.refuseNewPrivileges());
+}
+
+/**
+ * All threads give up all capabilities (capabilities(7)) but these, and the means to get them back.
+ * @param kept numbers of linux/capability.h
+ * @returns threads that did not do so within a moment, since they block the signal that asks them
+ */
+export function limitCapabilities(kept: readonly number[]): number {
+  const words = [0, 0];
+  for (const number of kept) words[number >> 5]! |= 1 << (number & 31);
+  return check('capset', 'the threads of the process', addon.limitCapabilities(words[0]!, words[1]!));
+}
+
 /** prctl(PR_SET_NAME): what `ps -o comm` and `pgrep -x` see; the kernel keeps 15 bytes. */
 export function setThreadName(name: string): void {
   check('prctl(PR_SET_NAME)', name, addon.setThreadName(name));

@@ -132,6 +132,22 @@ describe('requests', () => {
     expect(withoutCall.map((request) => request.name)).toEqual(['STATS_PROCESS', 'STATS_HEALTH']);
   });
 
+  it('of users other than root and the own one only show things', async () => {
+    const service = new FakeService();
+    const warning = vi.fn();
+    await serve(service, { userOf: () => 12_345, logger: { ...silentLogger, warning } });
+    const allowed: string[] = [];
+    for (const { code: number, name } of REQUESTS) {
+      const reply = await ask(code(number));
+      if (!reply.startsWith('refused')) allowed.push(name);
+    }
+    expect(allowed.every((name) => /STATS|DUMP/.test(name) && name !== 'REQUEST_DUMP')).toBe(true);
+    expect(new Set(service.calls.map((call) => call.split(' ')[0]))).toEqual(
+      new Set(['dumpInternal', 'dumpExternal', 'statistics', 'resendQueue', 'latency', 'role']),
+    );
+    expect(warning).toHaveBeenCalledWith('control socket: user 12345 may not ask for KILL, refused');
+  });
+
   it('of the other mode, and unknown ones, get an empty reply and are not counted', async () => {
     const service = new FakeService('stats');
     const server = await serve(service);
