@@ -7,6 +7,7 @@ const ranks = [
   ['^src/cache'],
   ['^src/sync', '^src/stats'],
   ['^src/control'],
+  ['^src/metrics'],
   ['^src/daemon'],
   ['^src/cli'],
 ];
@@ -32,6 +33,7 @@ const homes = {
   'logform|triple-beam': ['^src/log/'],
   commander: ['^src/cli/'],
   'node-gyp-build': ['^src/native/'],
+  'prom-client': ['^src/metrics/'],
 };
 const libraryRules = Object.entries(homes).map(([library, folders]) => ({
   name: `home-of-${library.split('|')[0]}`,

@@ -17,6 +17,8 @@ struct CommandLine {
   bool daemon = false;
   bool health = false;
   int codes[kMostRequests];
+  // What to ask for with --json; 0: as without.
+  int json_codes[kMostRequests];
   int count = 0;
 };
 
@@ -43,9 +45,21 @@ bool TakesWord(char option) {
   return false;
 }
 
+// Asks for JSON where there is such an answer. False when there is none; Node explains.
+bool UseJson(CommandLine* line) {
+  bool any = false;
+  for (int i = 0; i < line->count; i++) {
+    if (line->json_codes[i] == 0) continue;
+    line->codes[i] = line->json_codes[i];
+    any = true;
+  }
+  return any;
+}
+
 // False when the words are not plain requests, or not right.
 bool Read(char** words, CommandLine* line) {
   const Request* last = nullptr;
+  bool json = false, xml = false;
   while (*words != nullptr) {
     const char* word = *words++;
     if (strcmp(word, "--socket") == 0) {
@@ -58,11 +72,16 @@ bool Read(char** words, CommandLine* line) {
       const Role* role = *words == nullptr ? nullptr : FindRole(*words++);
       if (role == nullptr || line->count == kMostRequests) return false;
       last = nullptr;
+      line->json_codes[line->count] = 0;
       line->codes[line->count++] = role->code;
       continue;
     }
     if (strcmp(word, "--health") == 0) {
       line->health = true;
+      continue;
+    }
+    if (strcmp(word, "--json") == 0) {
+      json = true;
       continue;
     }
     if (word[0] != '-' || word[1] == '-' || word[1] == '\0') return false;
@@ -74,17 +93,20 @@ bool Read(char** words, CommandLine* line) {
     } else if (word[1] == 'x') {
       if (last == nullptr || last->xml == 0) return false;
       line->codes[line->count - 1] = last->xml;
+      xml = true;
     } else {
       const char* subject = *words != nullptr && (*words)[0] != '-' && TakesWord(word[1]) ? *words++ : nullptr;
       // The old name of `link` is understood, with a warning, by Node.
       bool renamed = word[1] == 's' && subject != nullptr && strncmp("multicast", subject, strlen(subject)) == 0;
       last = renamed ? nullptr : Find(word[1], subject);
       if (last == nullptr || line->count == kMostRequests) return false;
+      line->json_codes[line->count] = last->json;
       line->codes[line->count++] = last->code;
     }
   }
   // With requests it is a mistake, which Node explains.
-  if (line->health) return !line->daemon && line->count == 0;
+  if (line->health) return !line->daemon && !json && line->count == 0;
+  if (json && (xml || !UseJson(line))) return false;
   return line->daemon ? line->count == 0 && line->socket == nullptr : line->count > 0;
 }
 

@@ -15,7 +15,7 @@ import { DEFAULT_CONFIG_PATH } from '../../src/cli/arguments.js';
 import { MESSAGES } from '../../src/cli/messages.js';
 import { VERSION_TEXT } from '../../src/cli/version.js';
 import { SYSLOG_FACILITIES } from '../../src/config/model.js';
-import { HEALTH_CODE, REQUESTS, ROLE_DONE, ROLE_OPTION } from '../../src/control/requests.js';
+import { HEALTH_CODE, jsonCode, REQUESTS, ROLE_DONE, ROLE_OPTION } from '../../src/control/requests.js';
 import { READY_TEXT, READY_VARIABLE } from '../../src/daemon/background.js';
 
 /** Where the table of the native client is; a test holds it to what this module makes. */
@@ -44,11 +44,11 @@ constexpr const char* kNoRoles = ${quoted(MESSAGES.noRoles)};
 // Options of node in the first line of bin/conntrackd.
 constexpr const char* kNodeOptions[] = {${nodeOptions(projectRoot).map(quoted).join(', ')}};
 
-// src/control/requests.ts: letter, word, code, code with -x.
+// src/control/requests.ts: letter, word, code, code with -x, code with --json.
 struct Request {
   char option;
   const char* word;
-  int code, xml;
+  int code, xml, json;
 };
 constexpr Request kRequests[] = {
 ${requestRows().join('\n')}
@@ -130,9 +130,10 @@ function blockName(block: BlockName): string {
 }
 
 function requestRows(): string[] {
-  return REQUESTS.filter(({ flag }) => /^-[^-]/.test(flag)).map(({ flag, code, xml }) => {
+  return REQUESTS.filter(({ flag }) => /^-[^-]/.test(flag)).map((request) => {
+    const { flag, code, xml } = request;
     const [option = '', word = ''] = flag.slice(1).split(' ');
-    return `    {'${option}', ${quoted(word)}, ${code}, ${xml}},`;
+    return `    {'${option}', ${quoted(word)}, ${code}, ${xml}, ${jsonCode(request)}},`;
   });
 }
 
@@ -211,7 +212,7 @@ function clauseRow(block: BlockName, spelling: string, clause: Clause): string {
 
 /** Ports are 16 bits (RFC 768, RFC 9293), all other numbers 32. */
 function mostOf({ key }: Clause): number {
-  return key === 'port' ? 0xffff : 0xffff_ffff;
+  return key === 'port' || key === 'metricsPort' ? 0xffff : 0xffff_ffff;
 }
 
 /** What follows the keyword, as the launcher's little language says it. */

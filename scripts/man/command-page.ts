@@ -136,10 +136,11 @@ export function commandPage(date: string): string {
     '.Op Fl C Ar file',
     '.Nm',
     '.Ar request ...',
+    '.Op Fl \\-json',
     '.Op Fl C Ar file | Fl \\-socket Ar path',
     '.Nm',
     '.Fl \\-check',
-    '.Op Fl \\-print',
+    '.Op Fl \\-print | Fl \\-json',
     '.Op Fl C Ar file',
     '.Sh DESCRIPTION',
     ...prose(

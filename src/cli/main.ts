@@ -19,7 +19,14 @@ const FAILED = 1;
 /** What a shell reports for a process that SIGPIPE ended, as the original ends then: 128 + 13. */
 const READER_GONE = 141;
 
-const NO_LONG_OPTIONS: LongArguments = { check: false, print: false, health: false, socket: null, immediate: null };
+const NO_LONG_OPTIONS: LongArguments = {
+  check: false,
+  print: false,
+  health: false,
+  json: false,
+  socket: null,
+  immediate: null,
+};
 
 function complain(level: Level, text: string): void {
   writeSync(STDERR, `${formatLine(level, text, new Date(), process.pid)}\n`);
@@ -45,9 +52,10 @@ async function run(given: Arguments, long: LongArguments, argv: readonly string[
   const action = long.immediate ?? given.action;
   if (action === 'help') return print((await import('./program.js')).helpText());
   if (action === 'version') return print(`${(await import('./version.js')).VERSION_TEXT}\n`);
-  if (long.check) return (await import('./check.js')).checkConfig(given.configPath, long.print);
+  if (long.check) return (await import('./check.js')).checkConfig(given.configPath, long);
   if (long.health) return askHealth(given, long.socket);
-  if (action === 'requests') return runRequests(given, long.socket);
+  if (action === 'requests') return runRequests(given, long.socket, long.json);
+  if (long.json) throw new UsageError(NO_JSON);
   return startDaemon(given, action === 'daemon', argv);
 }
 
@@ -56,11 +64,23 @@ function print(text: string): number {
   return OK;
 }
 
+const NO_JSON = '--json needs a request that shows something (-s, -i, -e), without -x, or --check';
+
+/** The same requests, those that show something as JSON. */
+async function jsonCodes({ codes }: Arguments): Promise<number[]> {
+  const { jsonCode, requestOf } = await import('../control/requests.js');
+  const wanted = codes.map((code) => [code, jsonCode(requestOf(code)!)] as const);
+  const isXml = codes.some((code) => requestOf(code)!.name.endsWith('XML'));
+  if (isXml || wanted.every(([, json]) => json === 0)) throw new UsageError(NO_JSON);
+  return wanted.map(([code, json]) => (json === 0 ? code : json));
+}
+
 /** Carries out the requests in their order, until one fails: a failover waits for each (spec/control.md). */
-async function runRequests(given: Arguments, socket: string | null): Promise<number> {
+async function runRequests(given: Arguments, socket: string | null, json: boolean): Promise<number> {
+  const codes = json ? await jsonCodes(given) : given.codes;
   const path = socket ?? (await findSocket(given.configPath));
   if (path === null) return FAILED;
-  for (const code of given.codes) {
+  for (const code of codes) {
     const status = hasVerdict(code) ? await runJudged(path, code) : await runRequest(path, code);
     if (status !== OK) return status;
   }

@@ -9,6 +9,8 @@ export interface LongArguments {
   readonly check: boolean;
   readonly print: boolean;
   readonly health: boolean;
+  /** Answers as JSON. */
+  readonly json: boolean;
   /** Null: the configuration file tells. */
   readonly socket: string | null;
   readonly immediate: 'help' | 'version' | null;
@@ -63,14 +65,15 @@ export function readLongOptions(words: readonly string[]): LongArguments {
   const program = createProgram()
     .exitOverride()
     .configureOutput({ writeOut: () => {}, writeErr: () => {} });
-  const nothing = { check: false, print: false, health: false, socket: null };
+  const nothing = { check: false, print: false, health: false, json: false, socket: null };
   try {
     const options = program
       .parse(words, { from: 'user' })
-      .opts<{ check?: true; print?: true; health?: true; socket?: string }>();
-    const { check = false, print = false, health = false, socket = null } = options;
+      .opts<{ check?: true; print?: true; health?: true; json?: true; socket?: string }>();
+    const { check = false, print = false, health = false, json = false, socket = null } = options;
     if (print && !check) throw new UsageError('--print needs --check');
-    return { check, print, health, socket, immediate: null };
+    if (print && json) throw new UsageError('--print is not JSON: leave out one of the two');
+    return { check, print, health, json, socket, immediate: null };
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === 'commander.helpDisplayed') return { ...nothing, immediate: 'help' };

@@ -59,7 +59,7 @@ function refuseBothRoles(second: ClauseNode, first: ClauseNode, reader: Reader):
 }
 
 class GeneralDraft {
-  private readonly settings = new Settings('general', 'unix', 'scheduler');
+  private readonly settings = new Settings('general', 'unix', 'metrics', 'scheduler');
   private readonly filter: FilterDraft;
 
   constructor(private readonly reader: Reader) {
@@ -70,6 +70,7 @@ class GeneralDraft {
     this.reader.block(node.body!, this.settings, {
       Syslog: (clause) => readSyslog(clause, this.settings, this.reader, ''),
       UNIX: (clause) => this.reader.block(clause.body!, this.settings),
+      Metrics: (clause) => this.reader.block(clause.body!, this.settings),
       Scheduler: (clause) => this.reader.block(clause.body!, this.settings, { Type: (type) => this.policy(type) }),
       Filter: (clause) => this.filter.read(clause),
     });
@@ -92,6 +93,8 @@ class GeneralDraft {
       lockFile: settings.text('lockFile'),
       healthFile: settings.textOrNull('healthFile'),
       unixPath: settings.textOrNull('unixPath'),
+      metricsPath: settings.textOrNull('metricsPath'),
+      metricsPort: settings.numberOrNull('metricsPort'),
       netlinkBufferSize: settings.numberOrNull('netlinkBufferSize'),
       netlinkBufferSizeMaxGrowth: settings.number('netlinkBufferSizeMaxGrowth'),
       eventIterationLimit: settings.number('eventIterationLimit'),

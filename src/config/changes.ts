@@ -53,7 +53,7 @@ export function changedClauses(before: Config, after: Config): ClauseChange[] {
  * @param wanted what the file says now
  */
 export function configInForce(running: Config, wanted: Config): Config {
-  const general = { ...wanted.general, ...lasting(['general', 'unix'], running.general) };
+  const general = { ...wanted.general, ...lasting(['general', 'unix', 'metrics'], running.general) };
   const sync = running.sync && wanted.sync ? syncInForce(running.sync, wanted.sync) : running.sync;
   const stats = running.stats && wanted.stats ? { ...wanted.stats, given: running.stats.given } : running.stats;
   return { ...wanted, general, sync, stats, helper: running.helper };
@@ -100,6 +100,7 @@ function settingsOf({ general, sync, stats, helper }: Config, whole: boolean): S
   return [
     ...scalars('General', 'general', general),
     ...scalars('UNIX', 'unix', general),
+    ...scalars('Metrics', 'metrics', general),
     ...scalars('Scheduler', 'scheduler', {
       schedulerPolicy: scheduler.policy,
       schedulerPriority: scheduler.priority,

@@ -1,5 +1,5 @@
 /** The typed configuration: reading conntrackd.conf, saying what is wrong with it, printing it. */
-export { type CheckReport, checkReport } from './check.js';
+export { type CheckReport, checkJson, checkReport } from './check.js';
 export { type Diagnostic, diagnosticDetail, formatDiagnostic } from './diagnostics.js';
 export type * from './model.js';
 export { parseConfig } from './parse.js';

@@ -48,6 +48,10 @@ export interface GeneralConfig {
   readonly healthFile: string | null;
   /** Null: no control socket can be opened. */
   readonly unixPath: string | null;
+  /** UNIX socket of the metrics; null: none. */
+  readonly metricsPath: string | null;
+  /** TCP port of the metrics on 127.0.0.1; null: none. */
+  readonly metricsPort: number | null;
   /** Bytes; null: the system's default. */
   readonly netlinkBufferSize: number | null;
   /** Bytes; 0: the buffer does not grow. */

@@ -54,6 +54,9 @@ function general(values: GeneralConfig): string[] {
   return braced('General', [
     ...scalars('general', values),
     ...braced('UNIX', scalars('unix', values)),
+    ...(values.metricsPath === null && values.metricsPort === null
+      ? []
+      : braced('Metrics', scalars('metrics', values))),
     ...braced(
       'Scheduler',
       scalars('scheduler', { schedulerPolicy: scheduler.policy, schedulerPriority: scheduler.priority }),

@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net';
 import type { Logger } from '../base/logger.js';
 import { dispatch } from './dispatch.js';
+import { dispatchJson } from './json.js';
 import type { ControlCounters } from './replies/runtime.js';
-import { isReadOnly, REQUEST_BYTES, type Request, requestOf } from './requests.js';
+import { isReadOnly, JSON_CODE, jsonCode, REQUEST_BYTES, type Request, requestOf } from './requests.js';
 import type { ChunkSource, ControlService } from './service.js';
 
 /** What a connection needs of the server it belongs to. */
@@ -92,11 +93,13 @@ export class ControlConnection {
     // What follows a request is of no interest, and left in the socket it costs nothing.
     this.socket.pause();
     this.socket.setTimeout(0);
-    const request = requestOf(code);
+    const request = requestOf(code & ~JSON_CODE);
+    const json = (code & JSON_CODE) !== 0;
     // Codes nobody knows, and codes of the other mode, get an empty reply and are not counted (spec/findings.md 39).
     if (request === undefined || !request.modes.includes(this.context.service.mode)) this.finish();
     else if (!this.mayAsk(request)) this.deny(request);
-    else void this.answer(request);
+    else if (json && jsonCode(request) === 0) this.finish();
+    else void this.answer(request, json);
   }
 
   /**
@@ -114,9 +117,10 @@ export class ControlConnection {
     this.finish('refused: only root and the user of the daemon may ask for that\n');
   }
 
-  private async answer(request: Request): Promise<void> {
+  private async answer(request: Request, json: boolean): Promise<void> {
     try {
-      const reply = dispatch(request.name, this.context.service, this.context.counters);
+      const { service, counters } = this.context;
+      const reply = (json ? dispatchJson : dispatch)(request.name, service, counters);
       if (typeof reply === 'string') this.finish(reply);
       else if (reply instanceof Promise) this.finish((await reply) ?? '');
       else if (reply === null) this.finish();

@@ -38,14 +38,14 @@ const HANDLERS: Readonly<Record<RequestName, Handler>> = {
   EXP_FLUSH_MASTER: act((service) => service.flushKernel('expect')),
   ALL_FLUSH_MASTER: act((service) => service.flushKernel('all')),
 
-  CT_DUMP_INTERNAL: (service) => service.dumpInternal('ct', false),
-  CT_DUMP_EXTERNAL: (service) => service.dumpExternal('ct', false),
-  CT_DUMP_INT_XML: (service) => service.dumpInternal('ct', true),
-  CT_DUMP_EXT_XML: (service) => service.dumpExternal('ct', true),
-  EXP_DUMP_INTERNAL: (service) => service.dumpInternal('expect', false),
-  EXP_DUMP_EXTERNAL: (service) => service.dumpExternal('expect', false),
-  EXP_DUMP_INT_XML: (service) => service.dumpInternal('expect', true),
-  EXP_DUMP_EXT_XML: (service) => service.dumpExternal('expect', true),
+  CT_DUMP_INTERNAL: (service) => service.dumpInternal('ct', 'text'),
+  CT_DUMP_EXTERNAL: (service) => service.dumpExternal('ct', 'text'),
+  CT_DUMP_INT_XML: (service) => service.dumpInternal('ct', 'xml'),
+  CT_DUMP_EXT_XML: (service) => service.dumpExternal('ct', 'xml'),
+  EXP_DUMP_INTERNAL: (service) => service.dumpInternal('expect', 'text'),
+  EXP_DUMP_EXTERNAL: (service) => service.dumpExternal('expect', 'text'),
+  EXP_DUMP_INT_XML: (service) => service.dumpInternal('expect', 'xml'),
+  EXP_DUMP_EXT_XML: (service) => service.dumpExternal('expect', 'xml'),
 
   // Behind the original's text, which ends as the original's does.
   STATS: (service) => formatGeneral(service.statistics()) + formatHealth(service.health()),

@@ -1,12 +1,12 @@
 import type { Clock } from '../base/clock.js';
 import type { ExpectationEntry } from '../cache/expectation-entry.js';
-import { expectationLine, expectationXml } from '../flow/expectation-format.js';
-import type { ChunkSource } from './service.js';
+import { expectationJson, expectationLine, expectationXml } from '../flow/expectation-format.js';
+import type { ChunkSource, DumpForm } from './service.js';
 
 /** Lines in one piece of the reply: some 64 KiB, a millisecond of work. */
 const LINES_PER_CHUNK = 250;
 
-/** `-i expect` and `-e expect`: the living entries, a line or an XML document each, made as fast as the reader takes them. */
+/** `-i expect` and `-e expect`: the living entries, a line, an XML document or a JSON object each, made as fast as the reader takes them. */
 export class ExpectationDump implements ChunkSource {
   private readonly rest: Iterator<ExpectationEntry>;
   private readonly encoder = new TextEncoder();
@@ -14,7 +14,7 @@ export class ExpectationDump implements ChunkSource {
   constructor(
     entries: ReadonlyMap<string, ExpectationEntry>,
     private readonly clock: Clock,
-    private readonly xml: boolean,
+    private readonly form: DumpForm,
     /** Seconds an entry lives without being told of; null: they do not expire. */
     private readonly lifetime: number | null = null,
   ) {
@@ -35,8 +35,14 @@ export class ExpectationDump implements ChunkSource {
   }
 
   private line({ expectation, createdSeconds, updatedSeconds }: ExpectationEntry, nowSeconds: number): string {
-    if (this.xml) return `${expectationXml(expectation)}\n`;
-    const expires = this.lifetime === null ? '' : ` [expires in ${this.lifetime - (nowSeconds - updatedSeconds)}s]`;
-    return `${expectationLine(expectation)}${expires} [active since ${nowSeconds - createdSeconds}s]\n`;
+    if (this.form === 'xml') return `${expectationXml(expectation)}\n`;
+    const activeSeconds = nowSeconds - createdSeconds;
+    const left = this.lifetime === null ? null : this.lifetime - (nowSeconds - updatedSeconds);
+    if (this.form === 'json') {
+      const ages = left === null ? { activeSeconds } : { activeSeconds, expiresInSeconds: left };
+      return `${expectationJson(expectation, ages)}\n`;
+    }
+    const expires = left === null ? '' : ` [expires in ${left}s]`;
+    return `${expectationLine(expectation)}${expires} [active since ${activeSeconds}s]\n`;
   }
 }

@@ -1,11 +1,12 @@
 import type { Clock } from '../base/clock.js';
 import { type FormatOptions, formatAges, formatFlowLine } from '../flow/format.js';
+import { formatFlowJson, NOT_SHOWN } from '../flow/format-json.js';
 import { formatFlowXml } from '../flow/format-xml.js';
 import { CREATED, STATE_DEAD, UPDATED } from '../flow/layout.js';
 import { FlowPointer } from '../flow/ref.js';
 import { type FlowTable, NO_ROW } from '../flow/table.js';
 import { TextBuffer } from '../flow/text.js';
-import type { ChunkSource } from './service.js';
+import type { ChunkSource, DumpForm } from './service.js';
 
 /** Bytes of one piece of a dump: some 400 flows, well below a millisecond of work. */
 const CHUNK_BYTES = 65536;
@@ -13,11 +14,8 @@ const CHUNK_BYTES = 65536;
 const LINE_ROOM = 4096;
 
 const LINE_FEED = 0x0a;
-/** What is shown where entries do not expire. */
-const NEVER_EXPIRES = -1;
-
 /**
- * `-i` and `-e`: the living entries of a table, a line or an XML document each, made as fast as the reader takes them.
+ * `-i` and `-e`: the living entries of a table, a line, an XML document or a JSON object each, made as fast as the reader takes them.
  * Entries that come or go while it is read may or may not be in it; the others are, once.
  */
 export class FlowDump implements ChunkSource {
@@ -28,7 +26,7 @@ export class FlowDump implements ChunkSource {
   constructor(
     private readonly table: FlowTable,
     private readonly clock: Clock,
-    private readonly xml: boolean,
+    private readonly form: DumpForm,
     /** Seconds after its last update at which an entry vanishes; null: never. */
     private readonly lifetimeSeconds: number | null = null,
   ) {}
@@ -53,18 +51,21 @@ export class FlowDump implements ChunkSource {
 
   private entry(nowSeconds: number, shown: FormatOptions): void {
     const { out, pointer } = this;
-    if (this.xml) {
+    const activeSeconds = nowSeconds - pointer.words[pointer.at + CREATED]!;
+    if (this.form === 'xml') {
       formatFlowXml(out, pointer, shown);
+    } else if (this.form === 'json') {
+      formatFlowJson(out, pointer, shown.nowSeconds!, activeSeconds, this.expiresIn(nowSeconds));
     } else {
       formatFlowLine(out, pointer, shown);
-      formatAges(out, this.expiresIn(nowSeconds), nowSeconds - pointer.words[pointer.at + CREATED]!);
+      formatAges(out, this.expiresIn(nowSeconds), activeSeconds);
     }
     out.byte(LINE_FEED);
   }
 
   /** Whole seconds that are left for sure, as the original counts: right after an update one less than the lifetime. */
   private expiresIn(nowSeconds: number): number {
-    if (this.lifetimeSeconds === null) return NEVER_EXPIRES;
+    if (this.lifetimeSeconds === null) return NOT_SHOWN;
     const { words, at } = this.pointer;
     return Math.max(0, words[at + UPDATED]! + this.lifetimeSeconds - nowSeconds - 1);
   }

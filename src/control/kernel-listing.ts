@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.js';
 import { type FormatOptions, formatFlowLine } from '../flow/format.js';
+import { formatFlowJson, NOT_SHOWN } from '../flow/format-json.js';
 import type { FlowScratch } from '../flow/scratch.js';
 import { TextBuffer } from '../flow/text.js';
 import type { ChunkSource } from './service.js';
@@ -13,8 +14,8 @@ export interface ListedFlows {
 
 /** Bytes of one piece: some 500 lines. */
 const CHUNK_BYTES = 65536;
-/** Room for what one read of the kernel's table adds: 150 flows, a line each. */
-const READ_ROOM = 65536;
+/** Room for what one read of the kernel's table adds: 150 flows, a line or an object each. */
+const READ_ROOM = 131072;
 
 const LINE_FEED = 0x0a;
 /** What the kernel's lines show that those of caches do not (spec/findings.md 38). */
@@ -31,6 +32,7 @@ export class KernelListing implements ChunkSource {
   constructor(
     private readonly flows: ListedFlows,
     private readonly clock: Clock,
+    private readonly json: boolean = false,
   ) {
     flows.open();
   }
@@ -49,7 +51,9 @@ export class KernelListing implements ChunkSource {
   }
 
   private readonly line = (flow: FlowScratch): void => {
-    formatFlowLine(this.out, flow, this.shown, flow.hasCounters ? flow.counters : null);
+    const counters = flow.hasCounters ? flow.counters : null;
+    if (this.json) formatFlowJson(this.out, flow, this.shown.nowSeconds!, NOT_SHOWN, NOT_SHOWN, counters);
+    else formatFlowLine(this.out, flow, this.shown, counters);
     this.out.byte(LINE_FEED);
   };
 }

@@ -121,6 +121,17 @@ export function isReadOnly({ name }: Request): boolean {
   return name.includes('STATS') || /DUMP_(INT|EXT)/.test(name);
 }
 
+/** Added to the code of a request that shows something: its reply as JSON. No request's own code has this bit. */
+export const JSON_CODE = 0x1000;
+
+/** Options whose requests have a reply in JSON. */
+const JSON_FLAG = /^-[ise]( |$)/;
+
+/** The code that asks for the same as JSON; 0 where there is no such reply. */
+export function jsonCode({ code, flag }: RequestEntry<string>): number {
+  return JSON_FLAG.test(flag) ? code | JSON_CODE : 0;
+}
+
 /** Bytes of a request on the socket. */
 export const REQUEST_BYTES = 4;
 

@@ -7,6 +7,9 @@ import type {
   RoleStatistics,
 } from './statistics.js';
 
+/** How a dump shows its entries: a line, an XML document or a JSON object each. */
+export type DumpForm = 'text' | 'xml' | 'json';
+
 /** What a request is about: flows, expectations, or both. */
 export type Subject = 'ct' | 'expect' | 'all';
 
@@ -43,9 +46,9 @@ export interface ControlService {
   readonly mode: DaemonMode;
 
   /** `-i`: null when there is nothing to show, as with expectations that are not replicated. */
-  dumpInternal(subject: 'ct' | 'expect', xml: boolean): ChunkSource | null;
+  dumpInternal(subject: 'ct' | 'expect', form: DumpForm): ChunkSource | null;
   /** `-e`. */
-  dumpExternal(subject: 'ct' | 'expect', xml: boolean): ChunkSource | null;
+  dumpExternal(subject: 'ct' | 'expect', form: DumpForm): ChunkSource | null;
 
   /** `-c`: resolves when the commit is over, at once when it was skipped. Cancels a pending `-t`. */
   commit(subject: Subject): Promise<void>;

@@ -102,6 +102,8 @@ export interface NetworkStatistics {
   readonly lost: number;
   /** Sequence tracking: messages older than the one expected. */
   readonly before: number;
+  /** FTFW: messages of ours that were sent again, as a peer had not got them. */
+  readonly retransmitted: number;
 }
 
 export interface NetlinkStatistics {
@@ -182,8 +184,21 @@ export interface HoldStatistics {
   readonly failed: number;
 }
 
+/** Commits of flows since the start. */
+export interface CommitStatistics {
+  /** Flows that the kernel has taken, or had already. */
+  readonly committed: number;
+  readonly failed: number;
+  /** Of whole commits. */
+  readonly durations: DurationHistogram;
+}
+
 export interface DaemonStatistics {
   readonly uptimeSeconds: number;
+  /** Most flows one cache may hold. */
+  readonly hashLimit: number;
+  /** Whether the peers have what we have; null in statistics mode. */
+  readonly health: 'in sync' | 'behind' | 'peer gone' | null;
   /** Internal before external; statistics mode has one named `stats`. */
   readonly stores: readonly StoreStatistics[];
   /** The same of expectations; null when they are not replicated: `-s expect` is empty then. */
@@ -198,4 +213,6 @@ export interface DaemonStatistics {
   /** Control messages that wait in queues. */
   readonly allocatedQueueNodes: number;
   readonly queues: readonly QueueStatistics[];
+  /** Null where there is nothing to commit. */
+  readonly commits: CommitStatistics | null;
 }

@@ -179,8 +179,9 @@ class SyncDaemon implements Daemon {
       links: this.links,
       clock,
       latency: this.latency,
+      hashLimit: () => this.reload.hashLimit,
       eventBufferSize: () => this.events.bufferSize,
-      listKernel: () => new KernelListing(this.readTable(), clock),
+      listKernel: (json) => new KernelListing(this.readTable(), clock, json),
       requestStop: () => context.requestStop(),
     });
   }

@@ -15,6 +15,7 @@ import { dropPrivileges } from './privileges.js';
 import { otherConntrackds } from './processes.js';
 import { Reload } from './reload.js';
 import { ServiceManager } from './systemd.js';
+import { VERSION } from './version.js';
 
 /**
  * The life of a daemon, from a configuration to the end of the process.
@@ -33,6 +34,7 @@ export class Lifecycle {
   private server: ControlServer | null = null;
   private lock: LockFile | null = null;
   private daemon: Daemon | null = null;
+  private closeMetrics: () => void = () => {};
   /** Null until the daemon serves. */
   private reload: Reload | null = null;
   /** SIGHUP came before: the file may have changed after it was read. */
@@ -97,6 +99,21 @@ export class Lifecycle {
     await this.daemon.start();
     dropPrivileges(this.config, this.log);
     this.server?.serve(this.daemon.service);
+    await this.openMetrics(this.daemon);
+  }
+
+  /** HTTP and the library that writes metrics are loaded only where somebody wants to read them. */
+  private async openMetrics({ service }: Daemon): Promise<void> {
+    const { general } = this.config;
+    if (general.metricsPath === null && general.metricsPort === null) return;
+    const { startMetrics } = await import('../metrics/start.js');
+    const control = this.server?.counters ?? { readFailed: 0, unknownRequest: 0 };
+    try {
+      this.closeMetrics = await startMetrics(general, this.logger, { version: VERSION, service, control });
+    } catch (error) {
+      // Flows matter more than numbers about them.
+      this.log.error(`${describe(error)}; going on without metrics`);
+    }
   }
 
   private end(status: number): void {
@@ -116,6 +133,7 @@ export class Lifecycle {
 
   /** Undoes what was done so far. Never rejects: the rest has to be undone as well. */
   private async release(): Promise<void> {
+    this.closeMetrics();
     this.server?.stopListening();
     await this.attempt(() => this.daemon?.stop());
     await this.attempt(() => this.lock?.release());

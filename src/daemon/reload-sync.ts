@@ -43,6 +43,11 @@ export class SyncReload {
     this.filter = filterOf(config);
   }
 
+  /** HashLimit in force. */
+  get hashLimit(): number {
+    return this.config.general.hashLimit;
+  }
+
   /** @throws ConntrackdError when a limit is beyond what tables can hold, or the event socket cannot be opened */
   prepare(config: Config): PreparedChange {
     checkTableLimit(config.general.hashLimit);

@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.js';
 import { FlowDump } from '../control/flow-dump.js';
-import type { ChunkSource, ControlService, ResendQueueView, Subject } from '../control/service.js';
+import type { ChunkSource, ControlService, DumpForm, ResendQueueView, Subject } from '../control/service.js';
 import type { DaemonStatistics, LatencyStatistics, NetworkStatistics } from '../control/statistics.js';
 import type { StatsCache } from '../stats/cache.js';
 import type { StatsEngine } from '../stats/engine.js';
@@ -29,6 +29,7 @@ const NO_NETWORK: NetworkStatistics = {
   sendMalformed: 0,
   lost: 0,
   before: 0,
+  retransmitted: 0,
 };
 
 /**
@@ -43,9 +44,9 @@ export class StatsService implements ControlService {
     this.startedMs = context.clock.monotonicMs();
   }
 
-  dumpInternal(subject: 'ct' | 'expect', xml: boolean): ChunkSource | null {
+  dumpInternal(subject: 'ct' | 'expect', form: DumpForm): ChunkSource | null {
     const { cache, clock, latency } = this.context;
-    return subject === 'ct' ? latency.ofReply(new FlowDump(cache.cache.table, clock, xml)) : null;
+    return subject === 'ct' ? latency.ofReply(new FlowDump(cache.cache.table, clock, form)) : null;
   }
 
   dumpExternal(): null {
@@ -88,6 +89,8 @@ export class StatsService implements ControlService {
     const { clock, engine, eventBufferSize } = this.context;
     const { cache } = this.context.cache;
     return {
+      hashLimit: cache.table.limit,
+      health: null,
       uptimeSeconds: Math.floor((clock.monotonicMs() - this.startedMs) / 1000),
       stores: [cacheStatistics('stats', cache.active, cache.table.size, cache.counters)],
       expectationStores: null,
@@ -98,6 +101,7 @@ export class StatsService implements ControlService {
       netlink: netlinkStatistics(engine.kernel, eventBufferSize()),
       allocatedQueueNodes: 0,
       queues: [],
+      commits: null,
     };
   }
 

@@ -8,7 +8,7 @@ import { CHANNEL_NAMES, type Channel } from '../channel/channel.js';
 import type { Links, LinkView } from '../channel/links.js';
 import { ExpectationDump } from '../control/expectation-dump.js';
 import { FlowDump } from '../control/flow-dump.js';
-import type { ChunkSource, ControlService, ResendQueueView, Subject } from '../control/service.js';
+import type { ChunkSource, ControlService, DumpForm, ResendQueueView, Subject } from '../control/service.js';
 import type {
   ChannelStatistics,
   DaemonStatistics,
@@ -45,10 +45,12 @@ export interface SyncServiceContext {
   readonly roles: Roles;
   readonly clock: Clock;
   readonly latency: Latency;
+  /** HashLimit as it is in force. */
+  hashLimit(): number;
   /** Receive buffer of the event socket in bytes. */
   eventBufferSize(): number;
   /** The kernel's flows, which `-i` shows where there is no internal cache. */
-  listKernel(): ChunkSource;
+  listKernel(json: boolean): ChunkSource;
   requestStop(): Promise<void>;
 }
 
@@ -61,28 +63,30 @@ export class SyncService implements ControlService {
     this.startedMs = context.clock.monotonicMs();
   }
 
-  dumpInternal(subject: 'ct' | 'expect', xml: boolean): ChunkSource | null {
+  dumpInternal(subject: 'ct' | 'expect', form: DumpForm): ChunkSource | null {
     const { internal, clock, latency } = this.context;
-    if (subject !== 'ct') return this.dumpExpectations(this.context.expectations?.internal, xml);
+    if (subject !== 'ct') return this.dumpExpectations(this.context.expectations?.internal, form);
     // Of the kernel's flows the original shows no XML (spec/findings.md 38).
     const dump =
-      internal instanceof InternalBypass ? this.context.listKernel() : new FlowDump(internal.table, clock, xml);
+      internal instanceof InternalBypass
+        ? this.context.listKernel(form === 'json')
+        : new FlowDump(internal.table, clock, form);
     return latency.ofReply(dump);
   }
 
-  dumpExternal(subject: 'ct' | 'expect', xml: boolean): ChunkSource | null {
+  dumpExternal(subject: 'ct' | 'expect', form: DumpForm): ChunkSource | null {
     const { external, clock, latency } = this.context;
-    if (subject !== 'ct') return this.dumpExpectations(this.context.expectations?.external, xml);
+    if (subject !== 'ct') return this.dumpExpectations(this.context.expectations?.external, form);
     if (external instanceof DirectInject) return null;
     const lifetime = external instanceof AgingExternalCache ? external.cacheTimeout : null;
-    return latency.ofReply(new FlowDump(external.table, clock, xml, lifetime));
+    return latency.ofReply(new FlowDump(external.table, clock, form, lifetime));
   }
 
   /** Null, an empty reply, where expectations are not replicated. */
-  private dumpExpectations(cache: ExpectationCache | undefined, xml: boolean): ChunkSource | null {
+  private dumpExpectations(cache: ExpectationCache | undefined, form: DumpForm): ChunkSource | null {
     if (cache === undefined || !('entries' in cache)) return null;
     const lifetime = 'lifetime' in cache ? cache.lifetime : null;
-    return new ExpectationDump(cache.entries, this.context.clock, xml, lifetime);
+    return new ExpectationDump(cache.entries, this.context.clock, form, lifetime);
   }
 
   async changeRole(role: Role): Promise<string> {
@@ -130,6 +134,8 @@ export class SyncService implements ControlService {
     const { clock, internal, external, engine, mode, links } = this.context;
     const { kernel } = engine;
     return {
+      hashLimit: this.context.hashLimit(),
+      health: mode.health(),
       uptimeSeconds: Math.floor((clock.monotonicMs() - this.startedMs) / 1000),
       stores: [
         internal instanceof InternalBypass
@@ -147,6 +153,7 @@ export class SyncService implements ControlService {
       netlink: netlinkStatistics(kernel, this.context.eventBufferSize()),
       allocatedQueueNodes: mode.controlMessages(),
       queues: queueStatistics(mode, links),
+      commits: external instanceof DirectInject ? null : engine.commits,
     };
   }
 
@@ -235,12 +242,13 @@ function linkStatus(name: string): LinkStatistics['status'] {
 function networkStatistics(mode: SyncMode): NetworkStatistics {
   const received = Object.fromEntries(
     RECEIVE_COUNTERS.map((counter, index) => [counter.name, mode.counters.received[index]!]),
-  ) as Omit<NetworkStatistics, 'sendMalformed' | 'lost' | 'before'>;
+  ) as Omit<NetworkStatistics, 'sendMalformed' | 'lost' | 'before' | 'retransmitted'>;
   return {
     ...received,
     sendMalformed: mode.counters.sendMalformed,
     lost: mode.tracking.lost,
     before: mode.tracking.before,
+    retransmitted: mode.retransmitted ?? 0,
   };
 }
 

@@ -85,6 +85,47 @@ export function expectationXml(expectation: Expectation): string {
   ].join('');
 }
 
+/** How long an entry of a cache is there, and will be. */
+export interface ExpectationAges {
+  readonly activeSeconds: number;
+  /** Absent: it does not expire. */
+  readonly expiresInSeconds?: number;
+}
+
+/** An expectation as one JSON object, without line end: doc/schema/expectation.schema.json. */
+export function expectationJson(expectation: Expectation, ages: ExpectationAges): string {
+  const { expected, mask, master, timeout, class: policy, helper, functionName } = expectation;
+  return JSON.stringify({
+    family: familyOf(expected.kind) === AF_INET ? 'ipv4' : 'ipv6',
+    protocol: protocolOf(expected.kind),
+    protocolName: protocolName(protocolOf(expected.kind)),
+    expected: tupleMembers(expected),
+    mask: tupleMembers(mask),
+    master: tupleMembers(master),
+    flags: flagNames(expectation),
+    ...(timeout !== null && { timeoutSeconds: timeout }),
+    ...(policy !== null && { class: policy }),
+    ...(helper !== '' && { helper }),
+    ...(functionName !== '' && { function: functionName }),
+    ...ages,
+  });
+}
+
+function tupleMembers(tuple: ExpectationTuple) {
+  const ends = { source: addressText(tuple, TUPLE_SRC), destination: addressText(tuple, TUPLE_DST) };
+  const l4 = tuple.words[TUPLE_PORTS]!;
+  switch (L4_FORMS[protocolOf(tuple.kind)]) {
+    case L4_PORTS:
+      return { ...ends, sourcePort: sourcePort(l4), destinationPort: destinationPort(l4) };
+    case L4_ICMP:
+      return { ...ends, icmpType: (l4 >>> 16) & 0xff, icmpCode: l4 >>> 24, icmpId: sourcePort(l4) };
+    case L4_KEYS:
+      return { ...ends, sourceKey: sourcePort(l4), destinationKey: destinationPort(l4) };
+    default:
+      return ends;
+  }
+}
+
 function layer3(tuple: ExpectationTuple): string {
   return `<src>${addressText(tuple, TUPLE_SRC)}</src><dst>${addressText(tuple, TUPLE_DST)}</dst>`;
 }

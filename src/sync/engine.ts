@@ -5,6 +5,7 @@ import type { Scheduler, Timer } from '../base/scheduler.js';
 import type { Views } from '../base/views.js';
 import { InternalBypass } from '../cache/bypass.js';
 import { Commit, type CommitKernel, type CommitResult, type CommitSurroundings } from '../cache/commit.js';
+import { CommitCounters } from '../cache/counters.js';
 import type { ExternalCache } from '../cache/external.js';
 import { ExternalSweep } from '../cache/external-sweep.js';
 import { FilterSweep } from '../cache/filter-sweep.js';
@@ -125,6 +126,7 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
   /** Since when events wait, or what they caused; 0: nothing does. */
   private unsentSinceMs = 0;
   private transmitting = false;
+  readonly commits = new CommitCounters();
   /** The commit that is under way. */
   private committing: Promise<CommitResult> | null = null;
   private commitStopped = false;
@@ -589,6 +591,7 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
           surroundings: this.surroundings(),
         },
         (result) => {
+          this.commits.count(result);
           this.currentCommit = null;
           this.catchUp?.end();
           resolve(result);

@@ -813,6 +813,10 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     if (peer !== null) peer.forgotten = true;
   }
 
+  get retransmitted(): number {
+    return this.resendQueue.retried;
+  }
+
   health(): Health {
     if (this.peers.live === 0) return 'peer gone';
     const waits = this.flight.deadlineMs !== Number.POSITIVE_INFINITY || this.bulkCursor.active || this.shortOf;

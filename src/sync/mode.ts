@@ -120,6 +120,8 @@ export interface TrackingStatistics {
 export interface SyncMode {
   readonly counters: MessageCounters;
   readonly tracking: TrackingStatistics;
+  /** Messages sent again, as a peer had not got them; absent where none is. */
+  readonly retransmitted?: number;
   /** Whether it knows resyncs; else `bulk` and `requestResync` do nothing. */
   readonly resyncs: boolean;
   /** The entry changed (its state word says how) and the peers are to hear of it. */

@@ -56,6 +56,8 @@ export class ResendQueue {
   private newest = 0;
   /** `not enough space errors`. */
   overflows = 0;
+  /** Entries and control messages that had to be sent again. */
+  retried = 0;
 
   constructor(
     private readonly table: FlowTable,
@@ -282,6 +284,7 @@ export class ResendQueue {
   }
 
   private retry(row: FlowRow): void {
+    this.retried++;
     this.flows.remove(row);
     this.events.again(row);
   }
@@ -299,6 +302,7 @@ export class ResendQueue {
     const again = this.controls.filter(chosen);
     if (again.length === 0) return;
     this.controls = this.controls.filter((message) => !chosen(message));
+    this.retried += again.length;
     for (const message of again) this.events.controlAgain(message);
   }
 

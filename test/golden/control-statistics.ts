@@ -22,6 +22,7 @@ const EMPTY_NETWORK: NetworkStatistics = {
   sendMalformed: 0,
   lost: 0,
   before: 0,
+  retransmitted: 0,
 };
 
 const EMPTY_NETLINK: NetlinkStatistics = {
@@ -47,6 +48,9 @@ export const EMPTY_STATISTICS: DaemonStatistics = {
   netlink: EMPTY_NETLINK,
   allocatedQueueNodes: 0,
   queues: [],
+  hashLimit: 0,
+  health: null,
+  commits: null,
 };
 
 const ZERO_CACHE = {
@@ -166,6 +170,7 @@ function parseNetwork(reply: string): NetworkStatistics {
     sendMalformed: n[7]!,
     lost: n[8]!,
     before: n[9]!,
+    retransmitted: 0,
   };
 }
 

@@ -67,7 +67,7 @@ class Node {
   }
 
   dumpExternal(): string {
-    const bytes = new FlowDump(this.external.table, this.clock, false, CACHE_TIMEOUT).next();
+    const bytes = new FlowDump(this.external.table, this.clock, 'text', CACHE_TIMEOUT).next();
     return bytes === null ? '' : Buffer.from(bytes).toString('latin1');
   }
 }

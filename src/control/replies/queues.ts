@@ -18,16 +18,17 @@ export function formatQueues(statistics: DaemonStatistics): string {
 /** Lines in one piece of the reply: some 64 KiB. */
 const LINES_PER_CHUNK = 2000;
 
-function formatEntry(entry: ResendEntry): string {
+function formatEntry(entry: ResendEntry, form: 'text' | 'json'): string {
+  if (form === 'json') return `${JSON.stringify(entry)}\n`;
   const flags = entry.kind === 'control' ? ` flags:${entry.flags}` : '';
   return `${entry.kind} -> seq:${entry.sequence}${flags}\n`;
 }
 
-/** `-s rsqueue`: up to ResendQueueSize lines, made in slices. */
-export function streamResendQueue(view: ResendQueueView): ChunkSource {
+/** `-s rsqueue`: up to ResendQueueSize lines, made in slices. As JSON an object a line. */
+export function streamResendQueue(view: ResendQueueView, form: 'text' | 'json' = 'text'): ChunkSource {
   const entries = view.entries[Symbol.iterator]();
   const encoder = new TextEncoder();
-  let title = `resent queue (len=${view.length})\n`;
+  let title = form === 'json' ? '' : `resent queue (len=${view.length})\n`;
   return {
     next() {
       let text = title;
@@ -35,7 +36,7 @@ export function streamResendQueue(view: ResendQueueView): ChunkSource {
       for (let lines = 0; lines < LINES_PER_CHUNK; lines++) {
         const step = entries.next();
         if (step.done === true) break;
-        text += formatEntry(step.value);
+        text += formatEntry(step.value, form);
       }
       return text === '' ? null : encoder.encode(text);
     },

@@ -14,6 +14,7 @@ const FILES: Readonly<Record<BlockName, (text: string) => string>> = {
   file: (text) => text,
   general: (text) => `General { ${UNIX} ${text} } ${SYNC}`,
   unix: (text) => `General { UNIX { Path /run/a.ctl ${text} } } ${SYNC}`,
+  metrics: (text) => `General { ${UNIX} Metrics { Path /run/a.metrics ${text} } } ${SYNC}`,
   scheduler: (text) => `General { ${UNIX} Scheduler { Type FIFO ${text} } } ${SYNC}`,
   filter: (text) => `General { ${UNIX} Filter { ${text} } } ${SYNC}`,
   protocols: (text) => `General { ${UNIX} Filter { Protocol Accept { ${text} } } } ${SYNC}`,

@@ -24,6 +24,8 @@ describe('defaults', () => {
         syslog: null,
         lockFile: '/var/lock/conntrackd.lock',
         unixPath: null,
+        metricsPath: null,
+        metricsPort: null,
         netlinkBufferSize: null,
         netlinkBufferSizeMaxGrowth: 0,
         eventIterationLimit: 100,
@@ -123,6 +125,8 @@ describe('values', () => {
       hashSize: 8192,
       hashLimit: 5,
       unixPath: '/x',
+      metricsPath: null,
+      metricsPort: null,
     });
   });
 

@@ -1,5 +1,5 @@
 import type { DaemonMode } from '../../../src/control/requests.js';
-import type { ChunkSource, ControlService, ResendQueueView, Subject } from '../../../src/control/service.js';
+import type { ChunkSource, ControlService, DumpForm, ResendQueueView, Subject } from '../../../src/control/service.js';
 import type { DaemonStatistics, HealthStatistics, LatencyStatistics } from '../../../src/control/statistics.js';
 
 export function source(...pieces: (string | Uint8Array)[]): ChunkSource {
@@ -20,13 +20,13 @@ export class FakeService implements ControlService {
     private readonly numbers: Partial<DaemonStatistics> = {},
   ) {}
 
-  dumpInternal(subject: 'ct' | 'expect', xml: boolean): ChunkSource | null {
-    this.calls.push(`dumpInternal ${subject} ${xml}`);
+  dumpInternal(subject: 'ct' | 'expect', form: DumpForm): ChunkSource | null {
+    this.calls.push(`dumpInternal ${subject} ${form}`);
     return this.internal();
   }
 
-  dumpExternal(subject: 'ct' | 'expect', xml: boolean): ChunkSource | null {
-    this.calls.push(`dumpExternal ${subject} ${xml}`);
+  dumpExternal(subject: 'ct' | 'expect', form: DumpForm): ChunkSource | null {
+    this.calls.push(`dumpExternal ${subject} ${form}`);
     return source('external\n');
   }
 
@@ -67,6 +67,8 @@ export class FakeService implements ControlService {
     this.calls.push('statistics');
     return {
       uptimeSeconds: 0,
+      hashLimit: 0,
+      health: null,
       stores: [],
       expectationStores: null,
       processedBytes: 0,
@@ -83,6 +85,7 @@ export class FakeService implements ControlService {
         sendMalformed: 0,
         lost: 0,
         before: 0,
+        retransmitted: 0,
       },
       netlink: {
         eventsReceived: 0,
@@ -97,6 +100,7 @@ export class FakeService implements ControlService {
       },
       allocatedQueueNodes: 0,
       queues: [],
+      commits: null,
       ...this.numbers,
     };
   }
