@@ -10,5 +10,5 @@ export function fillMetricsDocument(text: string): string {
     return [`## ${title}`, '', '| name | type | labels | meaning |', '| --- | --- | --- | --- |', ...rows].join('\n');
   });
   const filled = `<!-- metrics -->\n${tables.join('\n\n')}\n<!-- end -->`;
-  return text.replace(/<!-- metrics -->[^]*<!-- end -->/, () => filled);
+  return text.replace(/<!-- metrics -->[\s\S]*<!-- end -->/, () => filled);
 }

@@ -80,14 +80,14 @@ export class DurationHistogram {
    * How many durations were shorter than each of a fixed row of bounds, four times the one before: 25.6 µs, 102.4 µs, ...
    * 107 s. Longer ones are in `total` only.
    */
-  cumulated(): { readonly upToMs: number; readonly count: number }[] {
-    const found: { upToMs: number; count: number }[] = [];
+  cumulated(): { readonly upToSeconds: number; readonly count: number }[] {
+    const found: { upToSeconds: number; count: number }[] = [];
     let count = 0;
     for (let bucket = 0; bucket < BUCKETS; bucket++) {
       count += this.counts[bucket]!;
       const end = endOf(bucket);
       if (end >= FIRST_BOUND && end <= LAST_BOUND && Number.isInteger(Math.log2(end) / 2))
-        found.push({ upToMs: end / UNITS_PER_MS, count });
+        found.push({ upToSeconds: end / (UNITS_PER_MS * 1000), count });
     }
     return found;
   }

@@ -78,9 +78,9 @@ class TableMetric {
 function histogramSamples(name: string, labels: Labels, durations: DurationHistogram): Sample[] {
   const count = durations.total;
   return [
-    ...durations.cumulated().map(({ upToMs, count: below }) => ({
+    ...durations.cumulated().map(({ upToSeconds, count: below }) => ({
       metricName: `${name}_bucket`,
-      labels: { ...labels, le: upToMs / 1000 },
+      labels: { ...labels, le: upToSeconds },
       value: below,
     })),
     { metricName: `${name}_bucket`, labels: { ...labels, le: '+Inf' }, value: count },

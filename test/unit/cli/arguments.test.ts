@@ -120,6 +120,7 @@ describe('long options', () => {
       check: true,
       print: true,
       health: false,
+      json: false,
       socket: '/a',
       immediate: null,
     });
@@ -131,6 +132,7 @@ describe('long options', () => {
     [['--chek'], /unknown option '--chek'.*\n.*--check/],
     [['--socket'], /argument missing/],
     [['--print'], /--print needs --check/],
+    [['--check', '--print', '--json'], /--print is not JSON/],
   ])('%s is a mistake', (words, message) => {
     expect(() => readLongOptions(words)).toThrow(message);
   });

@@ -45,6 +45,7 @@ const VALUES: Readonly<Record<string, readonly [string, string]>> = {
   Syslog: ['Syslog on', 'Syslog local3'],
   LockFile: ['LockFile /tmp/a', 'LockFile /tmp/b'],
   UNIX: ['UNIX { }', ''],
+  Metrics: ['', 'Metrics { }'],
   Path: ['Path /tmp/a', 'Path /tmp/b'],
   NetlinkOverrunResync: ['NetlinkOverrunResync off', 'NetlinkOverrunResync 5'],
   Scheduler: ['', 'Scheduler { }'],
