@@ -40,6 +40,10 @@ const SECTIONS = {
     },
   latency: ({ service }) =>
     service.latency().map(({ name, durations: measured }) => ({ name, ...durations(measured) })),
+  role: ({ service }) => {
+    const role = service.role();
+    return role && { ...role, takeovers: durations(role.takeovers) };
+  },
   processes: () => [],
 } as const satisfies Readonly<Record<string, (sources: Sources) => unknown>>;
 export type SectionName = keyof typeof SECTIONS;
@@ -54,6 +58,8 @@ const CONTENTS: Readonly<Partial<Record<RequestName, readonly SectionName[]>>> =
   STATS_CACHE: ['hashLimit', 'caches'],
   STATS_RUNTIME: ['uptimeSeconds', 'netlink', 'control', 'commits'],
   STATS_LINK: ['channel'],
+  STATS_SECURITY: ['channel'],
+  STATS_ROLE: ['role'],
   STATS_QUEUE: ['controlMessages', 'queues'],
   STATS_PROCESS: ['processes'],
   STATS_LATENCY: ['latency'],

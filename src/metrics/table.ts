@@ -5,6 +5,7 @@ import type {
   CacheStatistics,
   DaemonStatistics,
   LatencyStatistics,
+  LinkSecurity,
   LinkStatistics,
   QueueStatistics,
   StoreStatistics,
@@ -391,6 +392,37 @@ const PEERS: readonly MetricEntry[] = [
   ),
 ];
 
+/** Why a link refuses what it gets. */
+const REFUSALS: Readonly<Record<string, (security: LinkSecurity) => number>> = {
+  stranger: ({ strangers }) => strangers,
+  other_interface: ({ otherInterface }) => otherInterface,
+  too_many_senders: ({ tooManySenders }) => tooManySenders,
+  connection_refused: ({ connectionsRefused }) => connectionsRefused,
+  plain_text: ({ plain }) => plain,
+  no_key: ({ noKey }) => noKey,
+  forged: ({ forged }) => forged,
+  replayed: ({ replayed }) => replayed,
+  out_of_time: ({ stale }) => stale,
+};
+
+const SECURITY: readonly MetricEntry[] = [
+  {
+    type: 'counter',
+    name: 'conntrackd_link_refused_total',
+    help: 'What links refused, by reason; in datagrams, with TCP in packets',
+    labels: ['link', 'device', 'reason'],
+    read: ({ statistics: { channel } }) =>
+      (channel?.links ?? []).flatMap(({ device, security }, index) =>
+        Object.entries(REFUSALS).map(
+          ([reason, read]) => [{ link: String(index + 1), device, reason }, read(security)] as const,
+        ),
+      ),
+  },
+  perLink('gauge', 'conntrackd_link_encrypted', 'Whether what the link carries is encrypted', ({ security }) =>
+    Number(security.encrypted),
+  ),
+];
+
 const WORK: readonly MetricEntry[] = [
   byLabel(
     'conntrackd_commit_flows_total',
@@ -458,6 +490,7 @@ export const METRIC_GROUPS: readonly { readonly title: string; readonly metrics:
   { title: 'Caches', metrics: CACHES },
   { title: 'Kernel', metrics: KERNEL },
   { title: 'Peers and links', metrics: PEERS },
+  { title: 'Security of links', metrics: SECURITY },
   { title: 'Work', metrics: WORK },
   { title: 'Process', metrics: PROCESS },
 ];

@@ -14,7 +14,7 @@ import { dumpedObjects, violations } from '../../support/schemas.js';
 const FLOWS = 300;
 const PORT = 9465;
 const SOON_MS = 10_000;
-const WORDS = ['network', 'cache', 'runtime', 'link', 'queue', 'process', 'latency', 'ct', 'expect'];
+const WORDS = ['network', 'cache', 'runtime', 'link', 'security', 'queue', 'process', 'latency', 'ct', 'expect'];
 
 let pair: FirewallPair;
 let metricsPath: string;
@@ -184,6 +184,7 @@ function asText(flow: Record<string, unknown>): string {
     replied?: boolean;
     assured?: boolean;
     mark?: number;
+    zone?: number;
   };
   const parts = [
     `${protocolName.padEnd(8)} ${protocol} `,
@@ -193,6 +194,7 @@ function asText(flow: Record<string, unknown>): string {
     reply === undefined ? '' : endsText(reply),
     assured === true ? '[ASSURED] ' : '',
     mark === undefined ? '' : `mark=${mark} `,
+    zone === undefined ? '' : `zone=${zone} `,
   ];
   return parts.join('').trimEnd();
 }

@@ -33,7 +33,7 @@ describe('requests for JSON', () => {
 
   it('-s: everything', () => {
     const all = reply('STATS');
-    expect(Object.keys(all)).toHaveLength(17);
+    expect(Object.keys(all)).toHaveLength(18);
     expect(all).toMatchObject({
       format: 1,
       mode: 'sync',
@@ -56,6 +56,8 @@ describe('requests for JSON', () => {
     ['STATS_CACHE', ['hashLimit', 'caches']],
     ['STATS_RUNTIME', ['uptimeSeconds', 'netlink', 'control', 'commits']],
     ['STATS_LINK', ['channel']],
+    ['STATS_SECURITY', ['channel']],
+    ['STATS_ROLE', ['role']],
     ['STATS_QUEUE', ['controlMessages', 'queues']],
     ['STATS_PROCESS', ['processes']],
     ['STATS_LATENCY', ['latency']],

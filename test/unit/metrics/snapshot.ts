@@ -30,6 +30,21 @@ const link = (device: string, active: boolean): LinkStatistics => ({
   packetsReceived: 20,
   sendErrors: 1,
   receiveErrors: 2,
+  security: {
+    acceptFrom: 'link',
+    encrypted: false,
+    strangers: 3,
+    otherInterface: 0,
+    tooManySenders: 0,
+    connectionsRefused: 0,
+    sealed: 0,
+    opened: 0,
+    plain: 0,
+    noKey: 0,
+    forged: 4,
+    replayed: 0,
+    stale: 0,
+  },
 });
 
 /** Two durations of 2 ms and one of 300 ms. */
