@@ -175,6 +175,7 @@ function asText(flow: Record<string, unknown>): string {
     replied,
     assured,
     mark,
+    zone,
   } = flow as {
     protocol: number;
     protocolName: string;
