@@ -27,7 +27,8 @@ it('installs a program that runs from there, with nothing of tests and benchmark
   expect(run([program(), '--check', '-C', join(root, 'etc/conntrackd/conntrackd.conf')])).toContain('no errors');
   expect(files().filter((path) => /test|bench\/|node_modules|\.map$|\.ts$/.test(path))).toEqual([]);
   const licences = readFileSync(join(root, 'usr/local/lib/conntrackd/LICENSES'), 'utf8');
-  for (const name of ['chevrotain', 'commander', 'winston', 'lodash-es', 'prom-client', 'tdigest']) expect(licences).toContain(`\n${name} `);
+  for (const name of ['chevrotain', 'commander', 'winston', 'lodash-es', 'prom-client', 'tdigest'])
+    expect(licences).toContain(`\n${name} `);
   expect(licences).not.toMatch(/^(vitest|typescript|rolldown) /m);
   const unit = readFileSync(join(root, 'usr/local/lib/systemd/system/conntrackd.service'), 'utf8');
   expect(unit).toContain('ExecStart=/usr/local/sbin/conntrackd ');
