@@ -16,49 +16,49 @@ constexpr const char* kNoRoles = "no answer about the role: the daemon has ended
 // Options of node in the first line of bin/conntrackd.
 constexpr const char* kNodeOptions[] = {"--single-threaded-gc", "--initial-old-space-size=128"};
 
-// src/control/requests.ts: letter, word, code, code with -x.
+// src/control/requests.ts: letter, word, code, code with -x, code with --json.
 struct Request {
   char option;
   const char* word;
-  int code, xml;
+  int code, xml, json;
 };
 constexpr Request kRequests[] = {
-    {'c', "", 46, 0},
-    {'c', "ct", 18, 0},
-    {'c', "expect", 42, 0},
-    {'f', "", 45, 0},
-    {'f', "internal", 33, 0},
-    {'f', "external", 34, 0},
-    {'F', "", 43, 0},
-    {'F', "ct", 0, 0},
-    {'F', "expect", 38, 0},
-    {'i', "", 16, 24},
-    {'i', "ct", 16, 24},
-    {'i', "expect", 40, 47},
-    {'e', "", 17, 25},
-    {'e', "ct", 17, 25},
-    {'e', "expect", 41, 48},
-    {'k', "", 20, 0},
-    {'s', "", 21, 0},
-    {'s', "network", 28, 0},
-    {'s', "cache", 29, 0},
-    {'s', "runtime", 30, 0},
-    {'s', "link", 31, 0},
-    {'s', "rsqueue", 32, 0},
-    {'s', "process", 35, 0},
-    {'s', "queue", 36, 0},
-    {'s', "latency", 256, 0},
-    {'s', "security", 260, 0},
-    {'s', "role", 323, 0},
-    {'s', "health", 272, 0},
-    {'s', "ct", 21, 0},
-    {'s', "expect", 37, 0},
-    {'R', "", 44, 0},
-    {'R', "ct", 1, 0},
-    {'R', "expect", 39, 0},
-    {'n', "", 23, 0},
-    {'B', "", 22, 0},
-    {'t', "", 26, 0},
+    {'c', "", 46, 0, 0},
+    {'c', "ct", 18, 0, 0},
+    {'c', "expect", 42, 0, 0},
+    {'f', "", 45, 0, 0},
+    {'f', "internal", 33, 0, 0},
+    {'f', "external", 34, 0, 0},
+    {'F', "", 43, 0, 0},
+    {'F', "ct", 0, 0, 0},
+    {'F', "expect", 38, 0, 0},
+    {'i', "", 16, 24, 4112},
+    {'i', "ct", 16, 24, 4112},
+    {'i', "expect", 40, 47, 4136},
+    {'e', "", 17, 25, 4113},
+    {'e', "ct", 17, 25, 4113},
+    {'e', "expect", 41, 48, 4137},
+    {'k', "", 20, 0, 0},
+    {'s', "", 21, 0, 4117},
+    {'s', "network", 28, 0, 4124},
+    {'s', "cache", 29, 0, 4125},
+    {'s', "runtime", 30, 0, 4126},
+    {'s', "link", 31, 0, 4127},
+    {'s', "rsqueue", 32, 0, 4128},
+    {'s', "process", 35, 0, 4131},
+    {'s', "queue", 36, 0, 4132},
+    {'s', "latency", 256, 0, 4352},
+    {'s', "security", 260, 0, 4356},
+    {'s', "role", 323, 0, 4419},
+    {'s', "health", 272, 0, 4368},
+    {'s', "ct", 21, 0, 4117},
+    {'s', "expect", 37, 0, 4133},
+    {'R', "", 44, 0, 0},
+    {'R', "ct", 1, 0, 0},
+    {'R', "expect", 39, 0, 0},
+    {'n', "", 23, 0, 0},
+    {'B', "", 22, 0, 0},
+    {'t', "", 26, 0, 0},
 };
 
 // Requests whose reply tells whether they succeeded: word after the option, code.
@@ -80,7 +80,7 @@ struct HealthState {
 constexpr HealthState kHealthStates[] = {{"in sync", 0}, {"behind", 2}, {"peer gone", 3}, {"never seen", 4}};
 
 // grammar/clauses.ts.
-enum Block : unsigned char { kFile, kGeneral, kUnix, kScheduler, kFilter, kProtocols, kAddresses, kStates, kSync, kAlarm, kFtfw, kNotrack, kMulticast, kUdp, kTcp, kOptions, kExpectations, kStats, kNoBlock };
+enum Block : unsigned char { kFile, kGeneral, kUnix, kMetrics, kScheduler, kFilter, kProtocols, kAddresses, kStates, kSync, kAlarm, kFtfw, kNotrack, kMulticast, kUdp, kTcp, kOptions, kExpectations, kStats, kNoBlock };
 
 // Things of which a file has only one, or which do not go together.
 enum Mark : unsigned short { kSyncGiven = 1, kStatsGiven = 2, kMulticastLink = 4, kUdpLink = 8, kTcpLink = 16, kIpv4Link = 32, kIpv6Link = 64, kCommitTimeoutGiven = 128, kNoExternalCache = 256 };
@@ -106,6 +106,7 @@ constexpr Clause kClauses[] = {
     {kGeneral, "LockFile", "p", kNoBlock, 0u, 256u, 0, nullptr},
     {kGeneral, "HealthFile", "p", kNoBlock, 0u, 256u, 0, nullptr},
     {kGeneral, "UNIX", "", kUnix, 0u, 4294967295u, 0, nullptr},
+    {kGeneral, "Metrics", "", kMetrics, 0u, 4294967295u, 0, nullptr},
     {kGeneral, "NetlinkBufferSize", "i", kNoBlock, 0u, 4294967295u, 0, nullptr},
     {kGeneral, "SocketBufferSize", "i", kNoBlock, 0u, 4294967295u, 0, nullptr},
     {kGeneral, "NetlinkBufferSizeMaxGrowth", "i", kNoBlock, 0u, 4294967295u, 0, nullptr},
@@ -121,6 +122,8 @@ constexpr Clause kClauses[] = {
     {kGeneral, "Filter", "?From=Userspace|Kernelspace", kFilter, 0u, 4294967295u, 0, nullptr},
     {kUnix, "Path", "p", kNoBlock, 0u, 107u, 0, nullptr},
     {kUnix, "Backlog", "i", kNoBlock, 0u, 4294967295u, 0, "deprecated unix backlog configuration, ignoring."},
+    {kMetrics, "Path", "p", kNoBlock, 0u, 107u, 0, nullptr},
+    {kMetrics, "Port", "i", kNoBlock, 1u, 65535u, 0, nullptr},
     {kScheduler, "Type", "=rr|RR|fifo|FIFO", kNoBlock, 0u, 4294967295u, 0, nullptr},
     {kScheduler, "Priority", "i", kNoBlock, 0u, 99u, 0, nullptr},
     {kFilter, "Protocol", "=Accept|Ignore", kProtocols, 0u, 4294967295u, 0, nullptr},
@@ -218,6 +221,8 @@ constexpr const char* kKeywords =
     "|UNIX"
     "|Path"
     "|Backlog"
+    "|Metrics"
+    "|Port"
     "|NetlinkBufferSize"
     "|SocketBufferSize"
     "|NetlinkBufferSizeMaxGrowth"
@@ -262,7 +267,6 @@ constexpr const char* kKeywords =
     "|IPv4_interface"
     "|IPv6_interface"
     "|Interface"
-    "|Port"
     "|Group"
     "|SndSocketBuffer"
     "|RcvSocketBuffer"

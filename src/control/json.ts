@@ -2,7 +2,7 @@ import { streamResendQueue } from './replies/queues.js';
 import type { ControlCounters } from './replies/runtime.js';
 import type { RequestName } from './requests.js';
 import type { ChunkSource, ControlService } from './service.js';
-import type { DaemonStatistics, LatencyStatistics } from './statistics.js';
+import type { DaemonStatistics, HealthStatistics, LatencyStatistics } from './statistics.js';
 
 /**
  * Replies as JSON. Statistics are one object (doc/schema/statistics.schema.json), made of the same numbers as the text;
@@ -23,6 +23,10 @@ const SECTIONS = {
   uptimeSeconds: ({ statistics }) => statistics.uptimeSeconds,
   hashLimit: ({ statistics }) => statistics.hashLimit,
   health: ({ statistics }) => statistics.health,
+  peers: ({ service }) => {
+    const health = service.health();
+    return health && peersOf(health);
+  },
   caches: ({ statistics }) => statistics.stores,
   expectationCaches: ({ statistics }) => statistics.expectationStores,
   traffic: ({ statistics }) => ({ bytes: statistics.processedBytes, packets: statistics.processedPackets }),
@@ -60,6 +64,7 @@ const CONTENTS: Readonly<Partial<Record<RequestName, readonly SectionName[]>>> =
   STATS_LINK: ['channel'],
   STATS_SECURITY: ['channel'],
   STATS_ROLE: ['role'],
+  STATS_HEALTH: ['health', 'peers'],
   STATS_QUEUE: ['controlMessages', 'queues'],
   STATS_PROCESS: ['processes'],
   STATS_LATENCY: ['latency'],
@@ -92,6 +97,16 @@ export function dispatchJson(
   const sources: Sources = { service, control, statistics: service.statistics() };
   const sections = (CONTENTS[name] ?? []).map((section) => [section, SECTIONS[section](sources)] as const);
   return `${JSON.stringify({ format: FORMAT, mode: service.mode, ...Object.fromEntries(sections) })}\n`;
+}
+
+function peersOf({ report, swept, aged }: HealthStatistics) {
+  const peers = report.peers.map(({ peer, health, heardMs, reasons }) => ({
+    peer,
+    health,
+    silentMilliseconds: heardMs,
+    reasons,
+  }));
+  return { reasons: report.reasons, peers, swept, aged };
 }
 
 /** Unlike `-s latency`, asking changes nothing. */

@@ -1,3 +1,4 @@
+import type { Health } from '../base/health-states.js';
 import type { DurationHistogram } from '../base/histogram.js';
 import type { HealthReport } from '../sync/health.js';
 
@@ -198,7 +199,7 @@ export interface DaemonStatistics {
   /** Most flows one cache may hold. */
   readonly hashLimit: number;
   /** Whether the peers have what we have; null in statistics mode. */
-  readonly health: 'in sync' | 'behind' | 'peer gone' | null;
+  readonly health: Health | null;
   /** Internal before external; statistics mode has one named `stats`. */
   readonly stores: readonly StoreStatistics[];
   /** The same of expectations; null when they are not replicated: `-s expect` is empty then. */

@@ -135,7 +135,7 @@ export class SyncService implements ControlService {
     const { kernel } = engine;
     return {
       hashLimit: this.context.hashLimit(),
-      health: mode.health(),
+      health: this.healthReport().health,
       uptimeSeconds: Math.floor((clock.monotonicMs() - this.startedMs) / 1000),
       stores: [
         internal instanceof InternalBypass

@@ -307,6 +307,7 @@ const PEERS: readonly MetricEntry[] = [
       in_sync: (health) => Number(health === 'in sync'),
       behind: (health) => Number(health === 'behind'),
       peer_gone: (health) => Number(health === 'peer gone'),
+      never_seen: (health) => Number(health === 'never seen'),
     },
     'gauge',
   ),

@@ -33,7 +33,7 @@ describe('requests for JSON', () => {
 
   it('-s: everything', () => {
     const all = reply('STATS');
-    expect(Object.keys(all)).toHaveLength(18);
+    expect(Object.keys(all)).toHaveLength(19);
     expect(all).toMatchObject({
       format: 1,
       mode: 'sync',
