@@ -11,7 +11,7 @@ import { moveMessages } from './packer.js';
 import { SEAL_OVERHEAD } from './seal.js';
 import { sendingCalls } from './seal-sender.js';
 import { Guard, type SecurityStatistics } from './security.js';
-import { endpoint, sizeBuffer, socketFor } from './sockets.js';
+import { endpoint, isLinkScoped, sizeBuffer, socketFor } from './sockets.js';
 import type { SourceTable } from './sources.js';
 
 /** Headers in front of a packet, spec/wire.md: IPv4 20 and UDP 8. The original takes the same for IPv6. */
@@ -128,7 +128,10 @@ export abstract class DatagramChannel implements Channel {
     const receiving = this.openReceiver(index);
     this.sender.open(sending, endpoint(peerAddress, port, index), this.packetBytes(mtu));
     this.receiver.open(receiving, mtu, this.receiveBuffer, this.expectedSources(index));
-    if (this.admission.oneInterface && this.bindOutside !== undefined) this.openOutside(index);
+    // An address with a scope binds its socket to that interface anyway, and a second one would take its datagrams.
+    const { localAddress } = this.options;
+    const isScoped = localAddress !== null && isLinkScoped(localAddress);
+    if (this.admission.oneInterface && this.bindOutside !== undefined && !isScoped) this.openOutside(index);
     if (this.admission.remark !== '') this.log.notice(`${this.interface}: ${this.admission.remark}`);
   }
 

@@ -25,7 +25,7 @@ export function familyOf(address: Uint8Array): number {
 }
 
 /** fe80::/10, RFC 4291 section 2.4, and ff02::/16 and ff01::/16, RFC 4291 section 2.7: valid on one link only. */
-function isLinkScoped(address: Uint8Array): boolean {
+export function isLinkScoped(address: Uint8Array): boolean {
   if (address[0] === 0xff) return (address[1]! & 0x0f) <= 2;
   return address[0] === 0xfe && (address[1]! & 0xc0) === 0x80;
 }

@@ -201,7 +201,8 @@ describe('the unit', () => {
 
   it('allows all that the daemon does: real-time priority, link, takeover, log', () => {
     const log = text('var/log/conntrackd.log');
-    expect(log).not.toMatch(/\[(warning|ERROR)\]/);
+    // A node that has just started says that it has not got everything yet.
+    expect(log.replace(/^.*\[warning\] health: behind: .*$/gm, '')).not.toMatch(/\[(warning|ERROR)\]/);
     machine.run('conntrackd', '-c', '-f', '-R', '-B');
     expect(text('var/log/conntrackd.log')).toMatch(/Committed \d+ new entries/);
     // proc(5) stat, field 41: SCHED_RR is 2 (linux/sched.h).

@@ -38,7 +38,7 @@ describe('a daemon as installed', () => {
   });
 
   it('says so when there is no node', () => {
-    for (const words of [['-v'], ['-d', '-C', daemon.paths.config]]) {
+    for (const words of [['--check'], ['-d', '-C', daemon.paths.config]]) {
       const result = here.attempt(['env', 'PATH=/nowhere', join(prefix, 'sbin/conntrackd'), ...words]);
       expect(result.status).toBe(1);
       expect(result.stderr).toBe('conntrackd: cannot start node: No such file or directory\n');

@@ -36,6 +36,11 @@ export function activeConnections(text: string, cache: 'internal' | 'external' |
   return statistic(text, `cache ${cache}:`, 'current active connections');
 }
 
+/** What the original shows, too: without the verdict on the peers that follows it. */
+export function originalPart(text: string): string {
+  return text.replace(/^health: [\s\S]*/m, '');
+}
+
 /** A text with every number replaced, the blanks that pad it included: its shape. */
 export function shapeOf(text: string): string {
   return text.replace(/ *\d+/g, '#');
