@@ -857,7 +857,7 @@ const LINK_CLAUSES: readonly Clause[] = [
     default: 'link',
     reload: 'restart',
     summary:
-      "Who is heard. Link: addresses in the networks of the interface, over that interface, if the peer's is one of them; Peer: the peer's address alone; Any: everybody.",
+      "Who is heard. Link: addresses in the networks of the interface, over that interface, if the peer's is one of them (of a multicast group, whoever sends over the interface); Peer: the peer's address alone; Any: everybody.",
     effect: WORKS,
   },
   {

@@ -13,6 +13,9 @@ const READ_AGAIN_MS = 1000;
  * has as its destination. So what is asked of a sender by default is not to have the peer's address, but to be on the
  * link: its address in a network of the link's interface, its datagrams come over that interface. Where the peer's own
  * address is not in a network of the interface (it is behind a router, or on this very host), nothing can be asked.
+ *
+ * Of a multicast group's members nothing is asked but to send over the interface: no router brings a datagram to the
+ * group from elsewhere unless it was made to, and members of different networks on one wire are a pair that works.
  */
 export class Admission {
   /** Only what comes over the link's interface counts. */
@@ -57,9 +60,8 @@ export class Admission {
   /** An own address is none of a peer: the datagram was sent back. */
   private isOnLink(address: Uint8Array): boolean {
     const { networks } = this;
-    // Multicast on an interface without an address of the family: there is nothing to compare with.
-    if (networks.every((own) => own.address.length !== address.length)) return !isPeerToPeer(this.options.kind);
-    return isOnLink(address, networks) && !networks.some((own) => isSame(own.address, address));
+    if (networks.some((own) => isSame(own.address, address))) return false;
+    return !isPeerToPeer(this.options.kind) || isOnLink(address, networks);
   }
 
   private isNeighbour(peer: Uint8Array): boolean {

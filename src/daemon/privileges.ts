@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { SystemError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
@@ -31,11 +31,28 @@ export function capabilitiesNeeded(config: Config): number[] {
 /** Gives up what is not needed any more. What is refused is said, and does not keep the daemon from its work. */
 export function dropPrivileges(config: Config, log: Logger): void {
   attempt(log, () => refuseNewPrivileges());
+  const needed = capabilitiesNeeded(config);
+  // The unit has done it already, and forbids the system call.
+  if (isWithin(needed, readFileSync('/proc/self/status', 'latin1'))) return;
   attempt(log, () => {
-    const silent = limitCapabilities(capabilitiesNeeded(config));
+    const silent = limitCapabilities(needed);
     // One is to be expected: Node's thread that waits for SIGUSR1 hears nothing else, and runs none of our code.
     if (silent > 1) log.info(`${silent} threads of the runtime have not given up their capabilities yet`);
   });
+}
+
+/**
+ * Whether a process has, and can get, nothing beyond those capabilities.
+ *
+ * @param status its /proc/PID/status, proc(5)
+ */
+export function isWithin(capabilities: readonly number[], status: string): boolean {
+  const allowed = capabilities.reduce((set, capability) => set | (1n << BigInt(capability)), 0n);
+  const set = (name: string): bigint =>
+    BigInt(`0x${new RegExp(`^${name}:\\s*([0-9a-f]+)$`, 'm').exec(status)?.[1] ?? 'f'.repeat(16)}`);
+  // What a program would get that this one started, and what root's programs can get at all.
+  if (set('CapInh') !== 0n || set('CapAmb') !== 0n) return false;
+  return [set('CapPrm'), set('CapBnd')].every((held) => (held & ~allowed) === 0n);
 }
 
 function attempt(log: Logger, step: () => void): void {

@@ -125,7 +125,7 @@ describe('who is heard', () => {
     expect(counter(a, 'Not from the link')).toBe(0);
   });
 
-  it('multicast: hears the link, not others, and forgets no peer for a flood of senders', async () => {
+  it('multicast: hears who sends over the link, whatever its network, and forgets no peer for a flood of senders', async () => {
     const daemon = await start([], 'Multicast');
     const group = endpoint('225.0.0.50', SYNC_PORT);
     const shout = (bytes: Buffer, from: string): void => {
@@ -137,8 +137,10 @@ describe('who is heard', () => {
     };
     pair.b.namespace.ip('route', 'add', '225.0.0.50/32', 'dev', 'sync0');
     pair.b.namespace.ip('addr', 'add', '10.99.9.1/24', 'dev', 'sync0');
+    // The way back has to be there, or the kernel drops it as a martian.
+    pair.a.namespace.ip('route', 'add', '10.99.9.0/24', 'dev', 'sync0');
     shout(newFlow(1, 1001, 900), '10.99.9.1');
-    await counted(daemon, 'Not from the link', 1);
+    await heard(daemon, 1001);
     shout(newFlow(1, 1002, 900), '172.30.16.2');
     await heard(daemon, 1002);
     for (let last = 100; last < 180; last++) {
@@ -148,7 +150,7 @@ describe('who is heard', () => {
     await counted(daemon, 'Too many senders', 1);
     shout(newFlow(2, 1003, 900), '172.30.16.2');
     await heard(daemon, 1003);
-    expect(known(daemon, 1001)).toBe(false);
+    expect(counter(daemon, 'Not from the link')).toBe(0);
   });
 
   it('TCP: another address of the link does not cut off the peer, and one off the link is refused', async () => {
