@@ -35,6 +35,7 @@ export class KernelFlush {
   private readonly scratch = new FlowScratch();
   private dump: Dump | null = null;
   private restarts = 0;
+  private ended: () => void = () => {};
   private filter: FlowFilter | null;
 
   constructor(private readonly context: KernelFlushContext) {
@@ -46,9 +47,14 @@ export class KernelFlush {
     this.filter = filter;
   }
 
-  /** Begins unless one is under way already. */
-  run(): void {
+  /**
+   * Begins unless one is under way already.
+   *
+   * @param ended called when the table has been gone through; not after `close`
+   */
+  run(ended: () => void = () => {}): void {
     if (this.dump !== null) return;
+    this.ended = ended;
     this.context.counters.flushes++;
     this.restarts = 0;
     this.open();
@@ -92,7 +98,9 @@ export class KernelFlush {
 
   private end(): void {
     this.submit();
+    if (this.dump === null) return;
     this.dump = null;
+    this.ended();
   }
 
   private submit(): void {

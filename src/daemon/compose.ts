@@ -126,7 +126,7 @@ class SyncDaemon implements Daemon {
       sweep: (peer, stamp) => this.engine.sweep(peer, stamp),
       ...(external instanceof ExternalCache && { countExternal: () => external.active }),
       isComplete: () => this.engine.isComplete(),
-      ...(internal instanceof InternalCache && { countEntries: () => internal.active }),
+      ...(internal instanceof InternalCache && { countEntries: () => this.engine.entriesTold }),
       release: internal instanceof InternalCache ? releaseFrom(internal) : () => {},
     });
     feed.mode = mode;

@@ -70,6 +70,8 @@ export class BulkEvidence {
   private reachedMs = 0;
   private quietSinceMs = 0;
   private comparable = true;
+  /** Of the message before the last drop: a bulk that began no later tells of flows which are gone from here since. */
+  private droppedStamp = 0;
   /** We asked by ourselves, and ask again. */
   private ours = false;
   private questions = 0;
@@ -141,7 +143,8 @@ export class BulkEvidence {
     const from = (bulkFrom + this.offset) >>> 0;
     if (sequenceAfter(this.firstStamp, from) || (this.strict && sequenceAfter(this.unbrokenFrom, from))) return NOTHING;
     this.completed++;
-    this.comparable = true;
+    // The news of a bulk comes seconds after it: entries may have been dropped meanwhile.
+    if (sequenceAfter(from, this.droppedStamp)) this.comparable = true;
     if (!sequenceAfter(this.askedStamp, from)) this.settle();
     return from;
   }
@@ -149,6 +152,7 @@ export class BulkEvidence {
   /** Entries were dropped on request: a comparison would show no fault until the peer has told all anew. */
   dropped(): void {
     this.comparable = false;
+    this.droppedStamp = this.stamp;
     this.held = null;
   }
 

@@ -22,6 +22,7 @@ import type { EventSourceEvents } from '../kernel/events.js';
 import { KernelCounters } from '../kernel/statistics.js';
 import { NFNL_SUBSYS_CTNETLINK, NFNL_SUBSYS_CTNETLINK_EXP } from '../netlink/constants.js';
 import { isWhole, nextOf, portIdOf, subsystemOf, typeOf } from '../netlink/message.js';
+import { ENTRIES_UNKNOWN } from '../wire/announcement.js';
 import { CatchUp, type NewEvents } from './catch-up.js';
 import type { ExpectationSync } from './expectations.js';
 import type { SyncMode } from './mode.js';
@@ -199,6 +200,15 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
   /** Whether a bulk tells all that the kernel has, as far as is known. */
   isComplete(): boolean {
     return this.whole && this.noSpaceNow() === this.noSpaceThen;
+  }
+
+  /**
+   * Flows of this node that its peers should have. Nobody can say while a flush is announced (`-t`): the flows are
+   * another node's by then, which has taken them out of its external cache.
+   */
+  get entriesTold(): number {
+    const { internal } = this.context;
+    return internal instanceof InternalBypass || this.purgeTimer !== null ? ENTRIES_UNKNOWN : internal.active;
   }
 
   private noSpaceNow(): number {
@@ -673,7 +683,17 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
       log.notice('flushing kernel conntrack table (scheduled)');
       // The flows leave this node, they do not end: by now they are the peers', who must not hear of an end.
       this.forgetInternal('all');
-      this.purge.run();
+      this.purge.run(() => this.learnWhatIsLeft());
+    });
+  }
+
+  /** What came since the flush began is of this node again, and a peer that asks for all of it gets all. */
+  private learnWhatIsLeft(): void {
+    const before = this.noSpaceNow();
+    this.resync?.request(POPULATE, (error) => {
+      if (error === null) this.filled(before);
+      else this.context.log.error(`resync with master conntrack table: ${error.message}`);
+      this.transmit();
     });
   }
 

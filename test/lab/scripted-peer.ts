@@ -11,6 +11,7 @@ import {
   send,
 } from '../../src/native/index.js';
 import { inetAddress } from '../../src/native/sockaddr.js';
+import { ANNOUNCEMENT_BYTES } from '../../src/wire/announcement.js';
 import type { Namespace } from './namespace.js';
 
 /** The namespace that the test's process was started in. */
@@ -39,6 +40,8 @@ export interface WireMessage {
   readonly attributes: ReadonlyMap<number, Buffer>;
   /** Of ACK, NACK and RESYNC. */
   readonly range: readonly [from: number, to: number];
+  /** Flows that the speaker says it has (src/wire/announcement.ts); null where it does not. */
+  readonly announced: number | null;
 }
 
 export const FLAG = { resync: 0x02, nack: 0x04, ack: 0x08, alive: 0x10, hello: 0x20, helloBack: 0x40 } as const;
@@ -59,6 +62,7 @@ function readMessage(bytes: Buffer): WireMessage {
     sequence: bytes.readUInt32BE(4),
     attributes,
     range: ranged ? [bytes.readUInt32BE(8), bytes.readUInt32BE(12)] : [0, 0],
+    announced: type === CONTROL && bytes.length >= ANNOUNCEMENT_BYTES ? bytes.readUInt32BE(16) : null,
   };
 }
 
