@@ -50,7 +50,7 @@ export class KernelFlush {
   /**
    * Begins unless one is under way already.
    *
-   * @param ended called when the table has been gone through; not after `close`
+   * @param ended called when the table has been gone through; not when it could not be read, and not after `close`
    */
   run(ended: () => void = () => {}): void {
     if (this.dump !== null) return;
@@ -58,6 +58,10 @@ export class KernelFlush {
     this.context.counters.flushes++;
     this.restarts = 0;
     this.open();
+  }
+
+  get underWay(): boolean {
+    return this.dump !== null;
   }
 
   close(): void {
@@ -72,6 +76,7 @@ export class KernelFlush {
       onDone: () => this.end(),
       onError: (error) => {
         this.context.log.error(`flush of the kernel conntrack table: ${error.message}`);
+        this.ended = () => {};
         this.end();
       },
     });

@@ -683,18 +683,19 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
       log.notice('flushing kernel conntrack table (scheduled)');
       // The flows leave this node, they do not end: by now they are the peers', who must not hear of an end.
       this.forgetInternal('all');
-      this.purge.run(() => this.learnWhatIsLeft());
+      const { overruns } = this.kernel;
+      const before = this.noSpaceNow();
+      this.purge.run(() => {
+        // What comes from now on is in the cache: a peer that asks for all of it gets all.
+        if (this.kernel.overruns === overruns) this.filled(before);
+        this.askAfterPurge();
+      });
     });
   }
 
-  /** What came since the flush began is of this node again, and a peer that asks for all of it gets all. */
-  private learnWhatIsLeft(): void {
-    const before = this.noSpaceNow();
-    this.resync?.request(POPULATE, (error) => {
-      if (error === null) this.filled(before);
-      else this.context.log.error(`resync with master conntrack table: ${error.message}`);
-      this.transmit();
-    });
+  /** Without an external cache the flush has taken the peers' flows as well. */
+  private askAfterPurge(): void {
+    if (this.inject !== null) this.requestResync();
   }
 
   private cancelPurge(): void {
@@ -703,10 +704,6 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
   }
 
   // --- changes of roles ----------------------------------------------------------------------------------------
-
-  get injects(): boolean {
-    return this.inject !== null;
-  }
 
   get uncommitted(): number {
     const { external, expectations } = this.context;
@@ -730,6 +727,8 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
 
   endPurge(): void {
     this.cancelPurge();
+    if (!this.purge.underWay) return;
     this.purge.close();
+    this.askAfterPurge();
   }
 }

@@ -10,8 +10,6 @@ export type Role = 'primary' | 'backup' | 'fault';
 export interface RoleWork {
   /** Flows of peers that a commit would have to look at. */
   readonly uncommitted: number;
-  /** Peers' flows go straight into the kernel: it has what is theirs, and not only what is this node's own. */
-  readonly injects: boolean;
   /** Resolves when no commit is under way. */
   afterCommit(): Promise<void>;
   /** Commits everything. */
@@ -172,23 +170,16 @@ export class RoleControl {
     const { work, hold } = this.context;
     if (!again) {
       hold?.arm();
-      // With direct injection the kernel has the peers' flows, and nothing would bring them back.
-      if (!work.injects) work.shortenTimers();
+      work.shortenTimers();
     }
     if (role === 'backup') work.requestResync();
-    const first = again ? `this node is ${role} already` : purgeText(work.injects);
+    const first = again ? `this node is ${role} already` : "the kernel's own flows go after PurgeTimeout";
     return done(role, role === 'backup' ? `${first}, the peers are asked for their flows` : first);
   }
 }
 
 function done(role: Role, text: string): RoleOutcome {
   return { succeeded: true, text: `role ${role}: ${text}` };
-}
-
-function purgeText(injects: boolean): string {
-  return injects
-    ? "the kernel keeps the flows, which are the peers' as well"
-    : "the kernel's own flows go after PurgeTimeout";
 }
 
 function commitText({ committed, failed }: CommitResult, tookMs: number): string {

@@ -6,6 +6,7 @@ import { original, ours, reference } from '../../lab/implementation.js';
 import { eventually, nowMs, settled } from '../../lab/waiting.js';
 
 const FLOWS = 1000;
+const FEW = 50;
 const CONVERGENCE_MS = 10_000;
 const ROLE_UNKNOWN = 'no answer about the role';
 
@@ -88,6 +89,33 @@ describe('--role', () => {
     // What was not committed is there for the next time.
     expect((await call('primary')).stdout).toMatch(/^role primary: 60000 flows committed/);
     expect(pair.b.kernelCount()).toBe(many);
+  });
+
+  /** Without external cache: as the original's script leaves the kernel (`-t -n`), and what the peer has comes back. */
+  it.each([
+    ['the original, by what its script calls', original, [['-t'], ['-n']], 0],
+    ['this program, by the same', ours, [['-t'], ['-n']], FEW],
+    ['this program, by --role', ours, [['--role', 'backup']], FEW],
+  ])('backup with DisableExternalCache, %s', async (_title, implementation, calls, left) => {
+    await pair.start(
+      { a: implementation, b: implementation },
+      { mode: 'FTFW', modeClauses: ['PurgeTimeout 1', 'DisableExternalCache on'] },
+    );
+    const { a, b } = pair;
+    a.loadFlows(mixedFlows(FEW));
+    await eventually(() => b.kernelCount() === FEW, { withinMs: CONVERGENCE_MS, what: 'injection' });
+    for (const request of ['-c', '-f', '-R', '-B']) b.daemon.request(request);
+    for (const call of calls) a.daemon.request(...call);
+    // What the old primary alone has goes.
+    a.loadFlows(mixedFlows(FEW, 500));
+    await eventually(() => a.daemon.log().includes('flushing kernel conntrack table (scheduled)'), {
+      withinMs: CONVERGENCE_MS,
+      what: 'the flush',
+    });
+    await eventually(() => a.kernelCount() === left, { withinMs: CONVERGENCE_MS, what: 'what is left' });
+    // The peer, which is the active one, has lost nothing.
+    expect(b.kernelCount()).toBe(2 * FEW);
+    expect(a.internal()).toEqual([]);
   });
 
   it('an original daemon answers nothing: status 1, and nothing has happened', async () => {

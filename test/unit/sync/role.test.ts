@@ -7,7 +7,6 @@ import { type Hold, RoleControl, type RoleWork } from '../../../src/sync/role.js
 class FakeWork implements RoleWork {
   readonly calls: string[] = [];
   uncommitted = 3;
-  injects = false;
   endCommit: (result: CommitResult) => void = () => {};
   endEarlier: () => void = () => {};
   endResync: (error?: Error) => void = () => {};
@@ -116,12 +115,6 @@ describe('changes of roles', () => {
     expect(work.calls).toEqual(['hold armed', 'purge', 'ask']);
     expect((await roles.change('fault', 'test')).succeeded).toBe(true);
     expect(work.calls).toEqual(['hold armed', 'purge', 'ask', 'hold armed', 'purge']);
-  });
-
-  it('backup with direct injection leaves the kernel alone', async () => {
-    work.injects = true;
-    await roles.change('backup', 'test');
-    expect(work.calls).toEqual(['hold armed', 'ask']);
   });
 
   it('the same role again: no second flush of the kernel; a primary with nothing to commit does nothing', async () => {
