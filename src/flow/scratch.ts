@@ -1,4 +1,4 @@
-import { ASIDE_WORDS, ROW_WORDS } from './layout.js';
+import { ASIDE_WORDS, ATTRIBUTE_WORDS, ROW_WORDS, USE } from './layout.js';
 import type { FlowRef } from './ref.js';
 
 /**
@@ -24,7 +24,8 @@ export class FlowScratch implements FlowRef {
   reset(): void {
     // A loop, since fill() leaves compiled code, which for so few words costs more than the work.
     const words = this.words;
-    for (let word = 0; word < ROW_WORDS; word++) words[word] = 0;
+    for (let word = 0; word < ATTRIBUTE_WORDS; word++) words[word] = 0;
+    words[USE] = 0;
     this.hasCounters = false;
     this.secctx = '';
   }

@@ -81,6 +81,7 @@ export class FlowTable {
   /** Hash of the flow that `find` looked for last. */
   #soughtHash = 0;
   readonly #hashes = new Int32Array(MOST_PREFETCHED);
+  readonly #candidates = new Int32Array(MOST_PREFETCHED);
 
   constructor(options: FlowTableOptions) {
     checkTableLimit(options.limit);
@@ -135,17 +136,18 @@ export class FlowTable {
    */
   prefetch(flows: readonly FlowRef[], count: number): void {
     const hashes = this.#hashes;
+    const candidates = this.#candidates;
     const index = this.#index;
     const rows = this.#rows;
-    let touched = 0;
+    // A loop for each step: the shorter a loop, the more of its turns the processor has under way at once.
     for (let number = 0; number < count; number++) {
       const flow = flows[number]!;
-      const hash = this.#hash.of(flow.words, flow.at) | 0;
-      hashes[number] = hash;
-      touched ^= index.touch(hash);
+      hashes[number] = this.#hash.of(flow.words, flow.at);
     }
+    let touched = index.touch(hashes, count);
+    for (let number = 0; number < count; number++) candidates[number] = index.candidate(hashes[number]!);
     for (let number = 0; number < count; number++) {
-      const row = index.candidate(hashes[number]!);
+      const row = candidates[number]!;
       if (row === NO_ROW) continue;
       const words = rows.words(row);
       const at = rows.at(row);

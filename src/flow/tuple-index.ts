@@ -38,7 +38,7 @@ const MERGE_USED = SEGMENT_SLOTS >> 2;
  */
 const MAX_DEPTH = 16;
 
-/** What a segment held that is being split; segments longer than this one are never split. */
+/** What a segment held that is being split or merged; segments longer than this one never are. */
 const before = new Int32Array(SEGMENT_WORDS);
 
 export class TupleIndex {
@@ -73,10 +73,17 @@ export class TupleIndex {
     }
   }
 
-  /** Reads the place where `find` will look first, for FlowTable.prefetch. @returns what is there, of no meaning */
-  touch(hash: number): number {
-    const segment = this.#directory[(hash >>> 1) >>> (31 - this.#depth)]!;
-    return segment[(hash << 1) & (segment.length - HEADER_WORDS - 1)]!;
+  /** Reads the places where `find` will look first, for FlowTable.prefetch. @returns what is there, of no meaning */
+  touch(hashes: Int32Array, count: number): number {
+    const directory = this.#directory;
+    const shift = 31 - this.#depth;
+    let touched = 0;
+    for (let number = 0; number < count; number++) {
+      const hash = hashes[number]!;
+      const segment = directory[(hash >>> 1) >>> shift]!;
+      touched ^= segment[(hash << 1) & (segment.length - HEADER_WORDS - 1)]!;
+    }
+    return touched;
   }
 
   /** The first row of this hash, nearly always the only one and the one that `find` will give; NO_ROW: none has it. */
@@ -164,17 +171,19 @@ export class TupleIndex {
     this.#depth++;
   }
 
-  /** Undoes a split when both halves together would leave the segment at a third of what splits it. */
+  /** Undoes a split, in place as well, when both halves together would leave the segment at a third of what splits it. */
   #mergeWithNeighbour(hash: number, segment: Int32Array): void {
     const depth = segment[usedAt(segment) + 1]!;
     const neighbour = this.#segmentOf(hash ^ (1 << (32 - depth)));
     if (neighbour[usedAt(neighbour) + 1] !== depth) return;
     if (segment.length !== SEGMENT_WORDS || neighbour.length !== SEGMENT_WORDS) return;
     if (segment[usedAt(segment)]! + neighbour[usedAt(neighbour)]! > MERGE_USED) return;
-    const merged = newSegment(SEGMENT_SLOTS, depth - 1);
-    redistribute(segment, merged, merged, 0);
-    redistribute(neighbour, merged, merged, 0);
-    this.#pointEntries(hash, depth - 1, merged);
+    before.set(segment);
+    segment.fill(0);
+    segment[usedAt(segment) + 1] = depth - 1;
+    redistribute(before, segment, segment, 0);
+    redistribute(neighbour, segment, segment, 0);
+    this.#pointEntries(hash, depth - 1, segment);
     this.#segmentWords -= SEGMENT_WORDS;
   }
 }

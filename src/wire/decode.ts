@@ -57,6 +57,7 @@ import {
 } from '../flow/layout.js';
 import type { FlowScratch } from '../flow/scratch.js';
 import {
+  attributeHeader,
   DCCP_ROLE,
   DCCP_STATE,
   DNAT_IPV4,
@@ -114,6 +115,8 @@ class Pending {
   natFamily = 0;
   masterFamily = 0;
   masterProtocol = -1;
+  /** K_ bits of what `readUsual` has read. */
+  known = 0;
 
   reset(): void {
     this.family = 0;
@@ -127,6 +130,7 @@ class Pending {
     this.natFamily = 0;
     this.masterFamily = 0;
     this.masterProtocol = -1;
+    this.known = 0;
   }
 }
 
@@ -150,8 +154,8 @@ export function decodeFlow(views: Views, at: number, end: number, scratch: FlowS
   scratch.reset();
   pending.reset();
   const u32 = views.u32;
-  let known = 0;
-  let next = at + HEADER_BYTES;
+  let next = readUsual(u32, (at + HEADER_BYTES) >> 2, end >> 2, scratch.words) << 2;
+  let known = pending.known;
   while (end - next >= 4) {
     const head = u32[next >> 2]!;
     const length = ((head & 0xff) << 8) | ((head >>> 8) & 0xff);
@@ -168,6 +172,62 @@ export function decodeFlow(views: Views, at: number, end: number, scratch: FlowS
     next += (length + 3) & ~3;
   }
   return settle(known, scratch);
+}
+
+// Headers of the attributes that most messages consist of, as words.
+const HEAD_IPV4 = attributeHeader(IPV4, 8);
+const HEAD_STATUS = attributeHeader(FLOW_STATUS, 4);
+const HEAD_L4PROTO = attributeHeader(L4PROTO, 1);
+const HEAD_PORT = attributeHeader(PORT, 4);
+const HEAD_TCP_STATE = attributeHeader(TCP_STATE, 1);
+const HEAD_TIMEOUT = attributeHeader(FLOW_TIMEOUT, 4);
+const HEAD_SYNPROXY = attributeHeader(SYNPROXY, 12);
+
+/**
+ * Reads the attributes of a TCP or UDP flow of IPv4 as long as they come in the order in which every known peer writes
+ * them (spec/findings.md 3), by comparing whole headers: a third of the time of telling attributes apart one by one. What
+ * it leaves is for the general loop. Its K_ bits go to `pending.known`.
+ *
+ * @param from index in `u32` of the first attribute
+ * @param stop index behind the last whole word of the message
+ * @returns index of the first attribute it leaves
+ */
+function readUsual(u32: Uint32Array, from: number, stop: number, words: Uint32Array): number {
+  let w = from;
+  let known = 0;
+  if (stop - w < 3 || u32[w] !== HEAD_IPV4) return w;
+  pending.family = AF_INET;
+  words[ORIG_SRC] = u32[w + 1]!;
+  words[ORIG_DST] = u32[w + 2]!;
+  known |= K_ORIG;
+  w += 3;
+  if (stop - w >= 2 && u32[w] === HEAD_STATUS) {
+    words[STATUS] = swap32(u32[w + 1]!);
+    known |= K_STATUS;
+    w += 2;
+  }
+  if (stop - w >= 2 && u32[w] === HEAD_L4PROTO) {
+    pending.protocol = u32[w + 1]! & 0xff;
+    w += 2;
+  }
+  if (stop - w >= 2 && u32[w] === HEAD_PORT) {
+    pending.port = u32[w + 1]!;
+    pending.hasPort = true;
+    w += 2;
+  }
+  if (stop - w >= 2 && u32[w] === HEAD_TCP_STATE) {
+    pending.tcpState = u32[w + 1]! & 0xff;
+    w += 2;
+  }
+  if (stop - w >= 2 && u32[w] === HEAD_TIMEOUT) {
+    words[TIMEOUT] = swap32(u32[w + 1]!);
+    known |= K_TIMEOUT;
+    w += 2;
+  }
+  // The original ends nearly every message with one that says nothing (spec/findings.md 5).
+  if (stop - w >= 4 && u32[w] === HEAD_SYNPROXY && (u32[w + 1]! | u32[w + 2]! | u32[w + 3]!) === 0) w += 4;
+  pending.known = known;
+  return w;
 }
 
 /** A message that does not begin at a multiple of 4, behind one of odd length: read from an aligned copy. */

@@ -23,7 +23,7 @@ import { OK } from '../../src/wire/counters.js';
 import { decodeFlow } from '../../src/wire/decode.js';
 import { encodeFlow } from '../../src/wire/encode.js';
 import { MessageHeader, readHeader } from '../../src/wire/header.js';
-import { FLOW_UPDATE, MAX_MESSAGE_BYTES } from '../../src/wire/tables.js';
+import { attributeHeader, FLOW_UPDATE, HEADER_BYTES, MAX_MESSAGE_BYTES, SYNPROXY } from '../../src/wire/tables.js';
 import { bytesOf, readFixture, type WireCases } from '../golden/wire-cases.js';
 import { randomFlow } from '../support/random-flow.js';
 
@@ -49,6 +49,24 @@ function carried(flow: FlowScratch): FlowScratch {
   return copy;
 }
 
+/** The attributes of a message, with their padding. */
+function attributesOf({ u8 }: Views, length: number): Buffer[] {
+  const attributes: Buffer[] = [];
+  for (let at = HEADER_BYTES; at < length; ) {
+    const bytes = (((u8[at]! << 8) | u8[at + 1]!) + 3) & ~3;
+    attributes.push(Buffer.from(u8.slice(at, at + bytes)));
+    at += bytes;
+  }
+  return attributes;
+}
+
+/** An attribute of zeros. */
+function attributeOf(number: number, bytes: number): Buffer {
+  const attribute = Buffer.alloc(4 + bytes);
+  attribute.writeUInt32LE(attributeHeader(number, bytes));
+  return attribute;
+}
+
 describe('flow messages', () => {
   test('a peer flow survives encoding and decoding', () => {
     fc.assert(
@@ -66,6 +84,28 @@ describe('flow messages', () => {
         const want = carried(flow);
         expect([...decoded.words]).toEqual([...want.words]);
         if ((want.words[KNOWN]! & 0x3f000000) !== 0) expect([...decoded.aside]).toEqual([...want.aside]);
+      }),
+    );
+  });
+
+  test('the order of attributes says nothing, nor does a synproxy of zeros', () => {
+    fc.assert(
+      fc.property(randomFlow({ source: 'peer' }), fc.boolean(), fc.infiniteStream(fc.nat()), (flow, silent, order) => {
+        const length = encodeFlow(out, 0, FLOW_UPDATE, 0, 1, flow, everything);
+        const decoded = new FlowScratch();
+        expect(decodeFlow(out, 0, length, decoded)).toBe(true);
+        const attributes = attributesOf(out, length);
+        if (silent && (decoded.words[KNOWN]! & K_SYNPROXY) === 0) attributes.push(attributeOf(SYNPROXY, 12));
+        const shuffled = attributes
+          .map((attribute) => ({ attribute, place: order.next().value }))
+          .sort((a, b) => a.place - b.place)
+          .map(({ attribute }) => attribute);
+        for (const written of [attributes, shuffled]) {
+          const message = Views.of(Buffer.concat([Buffer.alloc(HEADER_BYTES), ...written]));
+          const again = new FlowScratch();
+          expect(decodeFlow(message, 0, message.u8.length, again)).toBe(true);
+          expect([...again.words]).toEqual([...decoded.words]);
+        }
       }),
     );
   });
