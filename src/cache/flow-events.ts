@@ -38,8 +38,8 @@ export interface FlowEventContext {
   readonly filter: FlowFilter | null;
   /** What events carry that our own requests cause; NO_PORT: there are none. */
   readonly ownPort: number;
-  /** The same, of the requests at the end of PurgeTimeout. */
-  readonly purgePort: number;
+  /** The same, of the requests that flush the kernel's table. */
+  readonly flushPort: number;
   /** Events with this port are passed over. */
   readonly ignoredPort: number;
 }
@@ -75,7 +75,7 @@ export class FlowEvents {
 
   /** The same, in a while: at the latest when `flush` is called, and in the order they came. */
   gather(views: Views, at: number, type: number): void {
-    const { counters, ownPort, purgePort, ignoredPort } = this.context;
+    const { counters, ownPort, flushPort, ignoredPort } = this.context;
     counters.eventsReceived++;
     const port = portIdOf(views, at);
     if (port === ignoredPort) return;
@@ -89,7 +89,7 @@ export class FlowEvents {
       counters.eventsFiltered++;
       return;
     }
-    this.actions[this.waiting++] = port === ownPort || port === purgePort ? kind | OWN : kind;
+    this.actions[this.waiting++] = port === ownPort || port === flushPort ? kind | OWN : kind;
     if (this.waiting === MOST_PREFETCHED) this.flush();
   }
 

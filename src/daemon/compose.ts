@@ -64,7 +64,6 @@ class SyncDaemon implements Daemon {
   private readonly seals: Seals;
   private readonly commitKernel: KernelRequests;
   private readonly flushKernel: KernelRequests;
-  private readonly purgeKernel: KernelRequests;
   private readonly injectKernel: KernelRequests | null;
   private readonly reload: SyncReload;
   private readonly events: DaemonEvents;
@@ -92,7 +91,6 @@ class SyncDaemon implements Daemon {
     const external = this.makeExternal(sync, context);
     this.commitKernel = new KernelRequests(tcpWindowTracking);
     this.flushKernel = new KernelRequests(tcpWindowTracking);
-    this.purgeKernel = new KernelRequests(tcpWindowTracking);
     const expectations =
       sync.options.expectations === null
         ? null
@@ -143,7 +141,6 @@ class SyncDaemon implements Daemon {
       flushKernel: this.flushKernel,
       commitScheduler: this.latency.ofCommit(scheduler),
       eventToWire: this.latency.eventToWire,
-      purgeKernel: this.purgeKernel,
       injectPort: this.injectKernel?.portId ?? null,
       filter: config.general.filter && new FlowFilter(config.general.filter),
       openDump: (events) => new TableDump(events),
@@ -335,7 +332,6 @@ class SyncDaemon implements Daemon {
     this.links.close();
     this.commitKernel.close();
     this.flushKernel.close();
-    this.purgeKernel.close();
     this.injectKernel?.close();
   }
 }

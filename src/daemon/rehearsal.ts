@@ -261,7 +261,6 @@ export class Stage {
       expectations: null,
       commitKernel: props,
       flushKernel: props,
-      purgeKernel: props,
       injectPort: null,
       filter: null,
       openDump: () => idle,

@@ -52,7 +52,7 @@ export class StatsEngine implements EventSourceEvents {
       counters,
       filter,
       ownPort: NO_PORT,
-      purgePort: NO_PORT,
+      flushPort: NO_PORT,
       ignoredPort: NO_PORT,
     });
     this.resync = new Resync({ cache: cache.cache, counters, scheduler, filter, openDump });

@@ -68,10 +68,8 @@ export interface EngineContext {
   readonly eventToWire?: DurationHistogram;
   /** What the events that direct injection causes carry; null: there is none. */
   readonly injectPort: number | null;
-  /** What `-F` deletes with: the peers are told. */
-  readonly flushKernel: FlushKernel;
-  /** What the end of PurgeTimeout deletes with: what events with its port tell is this node's own business. */
-  readonly purgeKernel: FlushKernel & { readonly portId: number };
+  /** What `-F` and the end of PurgeTimeout delete with: what events with its port tell is this node's own business. */
+  readonly flushKernel: FlushKernel & { readonly portId: number };
   /** Which flows are replicated; null: all. */
   readonly filter: FlowFilter | null;
   openDump(events: DumpEvents): Dump;
@@ -148,7 +146,7 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
       counters: this.kernel,
       filter,
       ownPort: this.ownPort,
-      purgePort: context.purgeKernel.portId,
+      flushPort: context.flushKernel.portId,
       // What direct injection does is the peers' doing: they know.
       ignoredPort: this.injectPort,
     });
@@ -175,8 +173,8 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
           });
     this.filterSweep = internal instanceof InternalBypass ? null : new FilterSweep(internal, scheduler, true);
     this.externalSweep = this.makeExternalSweep();
-    this.flush = this.kernelFlush(context.flushKernel);
-    this.purge = this.kernelFlush(context.purgeKernel);
+    this.flush = this.kernelFlush();
+    this.purge = this.kernelFlush();
   }
 
   private makeExternalSweep(): ExternalSweep | null {
@@ -222,10 +220,10 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
     this.noSpaceThen = before;
   }
 
-  private kernelFlush(kernel: FlushKernel): KernelFlush {
+  private kernelFlush(): KernelFlush {
     const { filter, log } = this.context;
     return new KernelFlush({
-      kernel,
+      kernel: this.context.flushKernel,
       counters: this.kernel,
       log,
       filter,
@@ -384,7 +382,8 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
     this.kernel.eventsReceived++;
     const port = portIdOf(views, at);
     if (port === this.injectPort) return;
-    if (!expectations.event(views, at, port === this.ownPort)) this.kernel.eventsUnknown++;
+    const own = port === this.ownPort || port === this.context.flushKernel.portId;
+    if (!expectations.event(views, at, own)) this.kernel.eventsUnknown++;
   }
 
   private resyncAfterOverrun(): void {
@@ -649,27 +648,47 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
 
   /** Empties the internal cache without a word to the peers. */
   private forgetInternal(subject: RequestSubject): void {
-    const { mode, internal, expectations } = this.context;
+    const { mode, internal } = this.context;
     this.catchUp?.cancel();
     this.whole = false;
     mode.forgetAll();
     internal.flush();
-    if (subject === 'ct' || expectations === null) return;
-    mode.forgetExpectations?.();
-    expectations.internal.flush();
+    if (subject !== 'ct') this.forgetExpectations();
   }
 
-  /** `-F`. */
+  private forgetExpectations(): void {
+    const { mode, expectations } = this.context;
+    mode.forgetExpectations?.();
+    expectations?.internal.flush();
+  }
+
+  /**
+   * `-F`. As with the original the peers hear nothing of it: without an external cache their kernels would be emptied,
+   * too. A `-B` that follows tells them of all that is left.
+   */
   flushKernelTable(subject: RequestSubject): void {
     const { expectations, log } = this.context;
     this.cancelPurge();
     if (subject !== 'expect') {
       log.notice('flushing kernel conntrack table');
-      this.flush.run();
+      this.runFlush(this.flush);
     }
     if (subject === 'ct' || expectations === null) return;
     log.notice('flushing kernel expect table');
+    this.forgetExpectations();
     expectations.flushKernel();
+  }
+
+  /** The internal cache forgets, then the kernel. @param ended called behind that */
+  private runFlush(flush: KernelFlush, ended: () => void = () => {}): void {
+    this.forgetInternal('ct');
+    const { overruns } = this.kernel;
+    const before = this.noSpaceNow();
+    flush.run(() => {
+      // What came since is in the cache: a peer that asks for all of it gets all.
+      if (this.kernel.overruns === overruns) this.filled(before);
+      ended();
+    });
   }
 
   /** `-t`: once; while one is pending another request changes nothing. */
@@ -682,14 +701,8 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
       this.purgeTimer = null;
       log.notice('flushing kernel conntrack table (scheduled)');
       // The flows leave this node, they do not end: by now they are the peers', who must not hear of an end.
-      this.forgetInternal('all');
-      const { overruns } = this.kernel;
-      const before = this.noSpaceNow();
-      this.purge.run(() => {
-        // What comes from now on is in the cache: a peer that asks for all of it gets all.
-        if (this.kernel.overruns === overruns) this.filled(before);
-        this.askAfterPurge();
-      });
+      this.forgetExpectations();
+      this.runFlush(this.purge, () => this.askAfterPurge());
     });
   }
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Firewall, FirewallPair } from '../lab/firewall-pair.js';
-import { type Implementation, pairings } from '../lab/implementation.js';
+import { pairings } from '../lab/implementation.js';
 import { compiled } from '../lab/project.js';
 import { settled } from '../lab/waiting.js';
 
@@ -21,12 +21,6 @@ function comparable(text: string): string[] {
 const internal = ({ daemon }: Firewall) => comparable(daemon.request('-i', 'expect'));
 const external = ({ daemon }: Firewall) => comparable(daemon.request('-e', 'expect'));
 const kernel = (firewall: Firewall) => comparable(firewall.conntrack('-L', 'expect'));
-
-/** The original flushes through the socket whose events it takes for its own, and does not tell the peers. */
-function flushKernel(firewall: Firewall, implementation: Implementation): void {
-  if (implementation.name === 'ours') firewall.daemon.request('-F', 'expect');
-  else firewall.conntrack('-F', 'expect');
-}
 
 function same(one: () => string[], other: () => string[], count: number): () => string {
   return () => {
@@ -61,7 +55,7 @@ describe.each(pairings.map((pairing) => [pairing.name, pairing] as const))('expe
     expect(kernel(b)).toEqual(kernel(a));
     expect(b.daemon.log()).toMatch(/committing expectation cache\n.*Committed 30 new expectations/);
 
-    flushKernel(a, pairing.a);
+    a.conntrack('-F', 'expect');
     const gone = same(
       () => internal(a),
       () => external(b),
@@ -127,7 +121,7 @@ describe.each(pairings.map((pairing) => [pairing.name, pairing] as const))('expe
     );
     expect(await settled(injected, 10_000)).toBe('');
     expect(b.daemon.request('-s', 'expect')).toMatch(/external inject:\nconnections created:\t\t +30\tfailed:\t +0\n/);
-    flushKernel(a, pairing.a);
+    a.conntrack('-F', 'expect');
     expect(await settled(() => (kernel(b).length === 0 ? '' : 'still there'), 10_000)).toBe('');
   });
 });
