@@ -8,13 +8,13 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { connect as connectSocket, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LoadGenerator } from '../../bench/end-to-end/load.js';
 import { type Daemon, START_MS } from '../lab/daemon.js';
 import { FirewallPair } from '../lab/firewall-pair.js';
 import { mixedFlows, tcpFlows } from '../lab/flows.js';
+import { HeldClients } from '../lab/held-clients.js';
 import { tested } from '../lab/implementation.js';
 import { activeConnections, statistic } from '../lab/statistics.js';
 import { eventually } from '../lab/waiting.js';
@@ -195,24 +195,9 @@ describe('HashLimit', () => {
 
 describe('the control socket', () => {
   const CLIENTS = 100;
-  const sockets: Socket[] = [];
+  const clients = new HeldClients();
 
-  afterEach(() => {
-    for (const socket of sockets.splice(0)) socket.destroy();
-  });
-
-  function client(daemon: Daemon, bytes: readonly number[]): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const socket = connectSocket(daemon.paths.socket, () => {
-        socket.pause();
-        if (bytes.length > 0) socket.write(Uint8Array.from(bytes));
-        resolve();
-      });
-      socket.once('error', reject);
-      socket.on('error', () => undefined);
-      sockets.push(socket);
-    });
-  }
+  afterEach(() => clients.hangUp());
 
   it(`serves, and so does replication, while ${CLIENTS} clients say nothing, half a request, or never read`, async () => {
     await pair.start(equal, { mode: 'FTFW' });
@@ -220,7 +205,7 @@ describe('the control socket', () => {
     await expectConverged(pair);
     const before = pair.a.daemon.residentBytes();
     for (const bytes of [[], [CODE.stats, 0], [CODE.internal, 0, 0, 0]]) {
-      for (let index = 0; index < CLIENTS; index++) await client(pair.a.daemon, bytes);
+      for (let index = 0; index < CLIENTS; index++) await clients.connect(pair.a.daemon.paths.socket, bytes);
       await expectPrompt(pair.a.daemon);
       pair.a.conntrack('-U', '-p', 'tcp', '--dport', '80', '-m', String(bytes.length + 1));
       await expectConverged(pair);

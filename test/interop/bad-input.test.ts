@@ -1,11 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Daemon } from '../lab/daemon.js';
 import { FirewallPair, SYNC_PORT } from '../lab/firewall-pair.js';
 import { cacheLines } from '../lab/flow-lines.js';
 import { mixedFlows } from '../lab/flows.js';
+import { HeldClients } from '../lab/held-clients.js';
 import { tested } from '../lab/implementation.js';
 import { compiled } from '../lab/project.js';
 import { activeConnections, statistic } from '../lab/statistics.js';
@@ -80,42 +80,9 @@ describe(`bad input, ${tested.name}`, () => {
   });
 
   describe('control socket', () => {
-    let sockets: Socket[] = [];
+    const clients = new HeldClients();
 
-    afterEach(() => {
-      for (const socket of sockets) socket.destroy();
-      sockets = [];
-    });
-
-    function client(bytes: Uint8Array): Promise<Socket> {
-      return new Promise((resolve, reject) => {
-        const socket = connect(daemon.paths.socket, () => {
-          socket.pause();
-          if (bytes.length === 0) resolve(socket);
-          else socket.write(bytes, () => resolve(socket));
-        });
-        socket.once('error', reject);
-        // The daemon may close on a client it is tired of while the test still holds it.
-        socket.on('error', () => undefined);
-        sockets.push(socket);
-      });
-    }
-
-    it('answers others while clients connect and say nothing', async () => {
-      for (let index = 0; index < 20; index++) await client(new Uint8Array(0));
-      expectServing();
-    });
-
-    it.each([1, 2, 3])('takes %i bytes for no request at all', async (length) => {
-      pair.a.loadFlows(mixedFlows(50));
-      // 0x14 would stop the daemon, 0 flush the kernel table (spec/beyond.md 21).
-      for (const code of [0x14, 0x00]) {
-        const socket = await client(new Uint8Array(length).fill(0).fill(code, 0, 1));
-        socket.end();
-      }
-      expectServing();
-      expect(pair.a.kernelCount()).toBe(50);
-    });
+    afterEach(() => clients.hangUp());
 
     it('answers nothing to unknown codes', async () => {
       for (const code of [-1, 7, 27, 99, 0x14000000, 0x7fffffff, -0x80000000]) {
@@ -131,11 +98,11 @@ describe(`bad input, ${tested.name}`, () => {
         what: 'internal cache of 20,000 flows',
       });
       const before = daemon.residentBytes();
-      for (let index = 0; index < 100; index++) await client(new Uint8Array(Int32Array.of(16).buffer));
+      for (let index = 0; index < 100; index++) await clients.connect(daemon.paths.socket, [16, 0, 0, 0]);
       expectPrompt();
       expect(cacheLines(daemon.request('-i'))).toHaveLength(20_000);
       expect(daemon.residentBytes() - before).toBeLessThan(GROWTH_BYTES);
-      for (const socket of sockets) socket.destroy();
+      clients.hangUp();
       expectServing();
     });
   });

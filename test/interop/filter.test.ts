@@ -1,19 +1,16 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { Daemon } from '../lab/daemon.js';
+import type { Daemon } from '../lab/daemon.js';
 import { FirewallPair } from '../lab/firewall-pair.js';
-import { comparableCacheLines, difference, kernelLines } from '../lab/flow-lines.js';
+import { comparableCacheLines, difference } from '../lab/flow-lines.js';
 import { mixedFlows } from '../lab/flows.js';
-import { type Implementation, original, ours, pairings, tested } from '../lab/implementation.js';
+import { original, ours, pairings, tested } from '../lab/implementation.js';
+import { Observers } from '../lab/observers.js';
 import { statistic } from '../lab/statistics.js';
 import { eventually, settled } from '../lab/waiting.js';
 
 const FLOWS = 340;
 /** Milliseconds within which a handful of flows has to be where it belongs. */
 const SOON_MS = 5000;
-
-type Place = 'Userspace' | 'Kernelspace';
 
 /** Clauses of a Filter block; the flows are those of test/lab/flows.ts. */
 const FILTERS: readonly (readonly [name: string, clauses: readonly string[]])[] = [
@@ -56,49 +53,6 @@ function manyAddresses(count: number): string[] {
   const strangers = Array.from({ length: count }, (_, n) => `IPv4_address 10.${n >> 8}.${n & 0xff}.1`);
   const known = ['IPv4_address 198.18.0.7', 'IPv6_address 2001:db8:1::7'];
   return ['Address Accept {', ...strangers, ...known, '}'];
-}
-
-/** Several daemons that see the events of one kernel, each with a filter of its own. */
-class Observers {
-  /** The second firewall is only the other end of the link. */
-  private readonly pair = new FirewallPair();
-  private readonly firewall = this.pair.a;
-  private readonly daemons: Daemon[] = [];
-
-  async start(implementation: Implementation, place: Place | null, clauses: readonly string[]): Promise<Daemon> {
-    const link = { ...this.firewall.link('UDP'), port: 3780 + this.daemons.length };
-    const filter = place === null ? [] : [`Filter From ${place} {`, ...clauses, '}'];
-    const generalClauses = [...filter];
-    const settings = { mode: 'FTFW' as const, link, generalClauses, syncClauses: ['PurgeTimeout 1'] };
-    const daemon = new Daemon(this.firewall.namespace, implementation, settings);
-    this.daemons.push(daemon);
-    await daemon.start();
-    return daemon;
-  }
-
-  loadFlows(text: string): void {
-    const file = join(this.daemons[0]!.directory, 'flows');
-    writeFileSync(file, text);
-    this.firewall.namespace.run(['conntrack', '-R', file]);
-  }
-
-  flushKernelTable(): void {
-    this.firewall.namespace.run(['conntrack', '-F']);
-  }
-
-  kernelTable(): string[] {
-    return kernelLines(this.firewall.namespace.attempt(['conntrack', '-L']).stdout);
-  }
-
-  /** Stops and forgets them, so that the next ones can have their ports. */
-  clear(): void {
-    for (const daemon of this.daemons.splice(0)) daemon.remove();
-  }
-
-  remove(): void {
-    this.clear();
-    this.pair.remove();
-  }
 }
 
 function cached(daemon: Daemon): string[] {

@@ -119,6 +119,11 @@ export function newFlow(sequence: number, port: number, timeout: number): Buffer
   return message(0, 0, sequence, Buffer.concat(attributes));
 }
 
+/** A new flow of which the peer tells nothing: a header alone. */
+export function emptyFlow(sequence: number): Buffer {
+  return message(0, 0, sequence, Buffer.alloc(0));
+}
+
 /** The peer of a daemon, played by the test: a UDP socket in the peer's namespace that says what the test tells it. */
 export class ScriptedPeer {
   private readonly listener: number;
@@ -129,17 +134,19 @@ export class ScriptedPeer {
   readonly datagrams: (readonly WireMessage[])[] = [];
 
   /**
-   * @param own IPv4 address of the peer
+   * @param own IPv4 address of the peer, that it sends from, too
    * @param daemon IPv4 address of the daemon
    */
   constructor(namespace: Namespace, own: string, daemon: string, port: number) {
-    const address = (text: string): Uint8Array => inetAddress(Uint8Array.from(text.split('.').map(Number)), port);
+    const address = (text: string, at = port): Uint8Array =>
+      inetAddress(Uint8Array.from(text.split('.').map(Number)), at);
     const socket = (type: number, protocol: number): number =>
       inside(namespace, () => openSocket(AF_INET, type, protocol));
     this.listener = socket(SOCK_DGRAM, 0);
     this.speaker = socket(SOCK_DGRAM, 0);
     this.frames = socket(SOCK_RAW, IPPROTO_UDP);
     bind(this.listener, address(own));
+    bind(this.speaker, address(own, 0));
     connect(this.speaker, address(daemon));
   }
 
