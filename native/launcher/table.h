@@ -51,6 +51,7 @@ constexpr Request kRequests[] = {
     {'s', "security", 260, 0, 4356},
     {'s', "role", 323, 0, 4419},
     {'s', "health", 272, 0, 4368},
+    {'s', "warnings", 336, 0, 4432},
     {'s', "ct", 21, 0, 4117},
     {'s', "expect", 37, 0, 4133},
     {'R', "", 44, 0, 0},

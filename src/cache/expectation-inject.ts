@@ -1,14 +1,15 @@
-import type { Logger } from '../base/logger.js';
 import type { Expectation } from '../flow/expectation.js';
 import { expectationLine } from '../flow/expectation-format.js';
 import { EXPECTATION_DESTROY, EXPECTATION_UPDATE } from '../wire/tables.js';
 import { EXPIRED_TIMEOUT } from './commit.js';
 import { canDoWithoutSetup, type ExpectationKernel } from './expectation-commit.js';
+import type { FailureLog } from './failure-log.js';
 import { InjectCounters } from './inject.js';
 
 export interface ExpectationInjectContext {
   readonly kernel: ExpectationKernel;
-  readonly log: Logger;
+  /** Tells what fails, as with flows. */
+  readonly failures: FailureLog;
   /** Carries out what waits of flows: the master may be among it. */
   injectFlows(): void;
 }
@@ -17,9 +18,6 @@ export interface ExpectationInjectContext {
 const ENOENT = 2;
 const EEXIST = 17;
 
-/** Warnings in a row before the rest is only counted; a success begins anew. */
-const LOGGED_FAILURES = 20;
-
 /**
  * DisableExternalCache: expectations go straight into the kernel. NEW and UPDATE create, and delete and create what is
  * there already (fixtures/inject/direct.json); what the kernel does not know of their setup is left out (see
@@ -27,7 +25,6 @@ const LOGGED_FAILURES = 20;
  */
 export class ExpectationInject {
   readonly counters = new InjectCounters();
-  private warned = 0;
 
   constructor(private readonly context: ExpectationInjectContext) {}
 
@@ -46,8 +43,7 @@ export class ExpectationInject {
     let errno = this.request(expectation, false, true);
     if (errno === EEXIST) errno = this.request(expectation, true, true);
     if (canDoWithoutSetup(expectation, errno)) errno = this.request(expectation, false, false);
-    if (errno === 0) this.warned = 0;
-    else this.warn('add new', expectation, errno);
+    if (errno !== 0) this.warn('add new', expectation, errno);
     if (update) errno === 0 ? counters.updated++ : counters.updateFailed++;
     else errno === 0 ? counters.created++ : counters.createFailed++;
   }
@@ -81,9 +77,9 @@ export class ExpectationInject {
   }
 
   private warn(what: string, expectation: Expectation, errno: number): void {
-    if (++this.warned > LOGGED_FAILURES) return;
-    const { log, kernel } = this.context;
-    log.warning(`could not ${what} exp entry: ${kernel.errorText(errno)}`);
-    log.raw(expectationLine(expectation, { timeout: true }));
+    const { failures, kernel } = this.context;
+    failures.tell(`could not ${what} exp entry: ${kernel.errorText(errno)}`, () =>
+      expectationLine(expectation, { timeout: true }),
+    );
   }
 }

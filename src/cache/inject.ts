@@ -5,6 +5,7 @@ import { K_ASIDE_MASK, K_LABELS, K_STATUS, K_TIMEOUT, KNOWN } from '../flow/layo
 import type { FlowRef } from '../flow/ref.js';
 import { FlowScratch } from '../flow/scratch.js';
 import { FLOW_DESTROY, FLOW_NEW } from '../wire/tables.js';
+import { FailureLog } from './failure-log.js';
 
 /**
  * The kernel as direct injection sees it: requests gather in one batch, `submit` hands them over in one system call and
@@ -78,10 +79,6 @@ const CREATE_LATER = 7;
 /** Nothing more to try. */
 const FAILED = 8;
 
-/** Warnings within LOG_PERIOD_MS; further ones are only counted, so that refused flows do not fill the disk. */
-const LOGGED_FAILURES = 20;
-const LOG_PERIOD_MS = 60_000;
-
 /**
  * DisableExternalCache: what the peers tell goes straight into the kernel (spec/sync.md "Direct inject").
  *
@@ -108,11 +105,12 @@ export class DirectInject {
   /** Whether the flow was deleted and created anew, for the words of a warning. */
   private readonly recreated = new Uint8Array(SLOTS);
   private used = 0;
-  private logged = 0;
-  private unlisted = 0;
-  private logPeriodMs = Number.NEGATIVE_INFINITY;
+  /** Expectations that cannot be injected are told by it as well. */
+  readonly failures: FailureLog;
 
-  constructor(private readonly context: InjectContext) {}
+  constructor(private readonly context: InjectContext) {
+    this.failures = new FailureLog(context);
+  }
 
   /**
    * What a peer's message says of a flow; carried out at the end of the turn at the latest.
@@ -131,7 +129,7 @@ export class DirectInject {
 
   /** Carries out what was told this turn. */
   endTurn(): void {
-    if (this.unlisted > 0) this.summarise();
+    this.failures.sumUp();
     if (this.used === 0) return;
     while (this.batch());
     for (let slot = 0; slot < this.used; slot++) this.settle(slot);
@@ -242,32 +240,13 @@ export class DirectInject {
     for (let slot = 0; slot < this.used; slot++) {
       if (this.attempts[slot] !== SETTLED) this.attempts[slot] = FAILED;
     }
-    this.logged = LOGGED_FAILURES;
-  }
-
-  /** How many failures of a minute that is over were not listed. */
-  private summarise(): void {
-    const { log, clock } = this.context;
-    if (clock.monotonicMs() - this.logPeriodMs < LOG_PERIOD_MS) return;
-    log.warning(`direct injection: ${this.unlisted} more failures, not listed`);
-    this.unlisted = 0;
+    this.failures.tellNoMore();
   }
 
   private warn(slot: number, errno: number): void {
-    const { log, kernel, clock } = this.context;
-    const nowMs = clock.monotonicMs();
-    if (nowMs - this.logPeriodMs >= LOG_PERIOD_MS) {
-      this.logPeriodMs = nowMs;
-      this.logged = 0;
-    }
-    if (this.logged++ >= LOGGED_FAILURES) {
-      this.unlisted++;
-      return;
-    }
-    log.warning(`${this.complaint(slot)}: ${kernel.errorText(errno)}`);
-    log.raw(this.context.describe(this.slots[slot]!));
-    if (this.logged === LOGGED_FAILURES)
-      log.warning('direct injection: further failures of this minute are only counted');
+    const { kernel } = this.context;
+    const text = `${this.complaint(slot)}: ${kernel.errorText(errno)}`;
+    this.failures.tell(text, () => this.context.describe(this.slots[slot]!));
   }
 
   /** The original's words. */

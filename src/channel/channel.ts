@@ -113,6 +113,8 @@ export interface Channel {
   /** For messages: the address behind a number that `onDatagram` had. */
   sourceName(source: number): string;
 
+  /** Port that messages leave from; 0: not known now. */
+  readonly sendingPort?: number | undefined;
   /** TCP: a peer is connected to us, we are to it. */
   readonly server?: boolean | undefined;
   readonly client?: boolean | undefined;

@@ -11,7 +11,7 @@ import { moveMessages } from './packer.js';
 import { SEAL_OVERHEAD } from './seal.js';
 import { sendingCalls } from './seal-sender.js';
 import { Guard, type SecurityStatistics } from './security.js';
-import { endpoint, isLinkScoped, sizeBuffer, socketFor } from './sockets.js';
+import { endpoint, isLinkScoped, portOf, sizeBuffer, socketFor } from './sockets.js';
 import type { SourceTable } from './sources.js';
 
 /** Headers in front of a packet, spec/wire.md: IPv4 20 and UDP 8. The original takes the same for IPv6. */
@@ -55,6 +55,11 @@ export abstract class DatagramChannel implements Channel {
 
   get isOpen(): boolean {
     return this.descriptors.length > 0;
+  }
+
+  get sendingPort(): number {
+    const [sender] = this.descriptors;
+    return sender === undefined ? 0 : portOf(sender);
   }
 
   get congested(): boolean {

@@ -12,8 +12,8 @@ import {
   SO_SNDBUFFORCE,
   SOL_SOCKET,
 } from '../native/constants.js';
-import { getOption, openSocket, setOption } from '../native/index.js';
-import { inet6Address, inetAddress } from '../native/sockaddr.js';
+import { getOption, openSocket, setOption, socketName } from '../native/index.js';
+import { inet6Address, inetAddress, parseSocketAddress } from '../native/sockaddr.js';
 import type { ChannelKind, ChannelOptions } from './channel.js';
 
 /** Bytes of an IPv6 address; what has another length is IPv4. */
@@ -57,6 +57,12 @@ export function socketFor(address: Uint8Array, type: number, keep: (fd: number) 
 /** Whether the link has one peer with an address, and not a group. */
 export function isPeerToPeer(kind: ChannelKind): boolean {
   return kind !== 'multicast';
+}
+
+/** The port of a socket; 0: it has none yet. */
+export function portOf(fd: number): number {
+  const name = parseSocketAddress(socketName(fd));
+  return 'port' in name ? name.port : 0;
 }
 
 /** Only what arrives on that interface reaches the socket. */

@@ -17,7 +17,7 @@ import type { ChannelOptions, ChannelStatistics, ErrorQueueStatistics } from './
 import { type MessageSink, moveMessages, Packer, type PacketOutlet } from './packer.js';
 import { SealedStream } from './sealed-stream.js';
 import type { SecurityStatistics } from './security.js';
-import { sizeBuffer, socketFor } from './sockets.js';
+import { portOf, sizeBuffer, socketFor } from './sockets.js';
 
 /** ErrorQueueLength, spec/config.md. */
 const DEFAULT_ERROR_QUEUE = 128;
@@ -73,6 +73,10 @@ export class TcpClient implements PacketOutlet {
 
   get connected(): boolean {
     return this.isConnected;
+  }
+
+  get port(): number {
+    return this.isConnected ? portOf(this.fd) : 0;
   }
 
   get congested(): boolean {

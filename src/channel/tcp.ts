@@ -61,6 +61,10 @@ export class TcpChannel implements Channel {
     return this.incoming.connected;
   }
 
+  get sendingPort(): number {
+    return this.outgoing.port;
+  }
+
   get client(): boolean {
     return this.outgoing.connected;
   }

@@ -7,6 +7,7 @@ import { formatQueues, streamResendQueue } from './replies/queues.js';
 import { formatRole } from './replies/role.js';
 import { type ControlCounters, formatRuntime } from './replies/runtime.js';
 import { formatSecurity } from './replies/security.js';
+import { formatWarnings, formatWarningsIfAny } from './replies/warnings.js';
 import type { RequestName } from './requests.js';
 import type { ChunkSource, ControlService } from './service.js';
 
@@ -48,7 +49,11 @@ const HANDLERS: Readonly<Record<RequestName, Handler>> = {
   EXP_DUMP_EXT_XML: (service) => service.dumpExternal('expect', 'xml'),
 
   // Behind the original's text, which ends as the original's does.
-  STATS: (service) => formatGeneral(service.statistics()) + formatHealth(service.health()),
+  STATS: (service) => {
+    const statistics = service.statistics();
+    return formatGeneral(statistics) + formatHealth(service.health()) + formatWarningsIfAny(statistics.warnings);
+  },
+  STATS_WARNINGS: (service) => formatWarnings(service.statistics().warnings),
   STATS_HEALTH: (service) => formatHealth(service.health()),
   EXP_STATS: (service) => formatExpectations(service.statistics()),
   STATS_NETWORK: (service) => formatNetwork(service.statistics()),

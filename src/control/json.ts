@@ -27,6 +27,17 @@ const SECTIONS = {
     const health = service.health();
     return health && peersOf(health);
   },
+  warnings: ({ statistics }) =>
+    statistics.warnings
+      .filter(({ raised }) => raised)
+      .map(({ name, severity, sinceSeconds, times, text, advice }) => ({
+        name,
+        severity,
+        sinceSeconds,
+        times,
+        text,
+        advice,
+      })),
   caches: ({ statistics }) => statistics.stores,
   expectationCaches: ({ statistics }) => statistics.expectationStores,
   traffic: ({ statistics }) => ({ bytes: statistics.processedBytes, packets: statistics.processedPackets }),
@@ -65,6 +76,7 @@ const CONTENTS: Readonly<Partial<Record<RequestName, readonly SectionName[]>>> =
   STATS_SECURITY: ['channel'],
   STATS_ROLE: ['role'],
   STATS_HEALTH: ['health', 'peers'],
+  STATS_WARNINGS: ['warnings'],
   STATS_QUEUE: ['controlMessages', 'queues'],
   STATS_PROCESS: ['processes'],
   STATS_LATENCY: ['latency'],

@@ -73,6 +73,7 @@ export const REQUESTS = [
   request(260, 'STATS_SECURITY', '-s security', SYNC, 'show what the dedicated links refused, and what they sealed'),
   request(323, 'STATS_ROLE', '-s role', SYNC, 'show the role of this node and where it is heard of'),
   request(272, 'STATS_HEALTH', '-s health', SYNC, 'show how it stands between this node and its peers, and why'),
+  request(336, 'STATS_WARNINGS', '-s warnings', BOTH, 'show what is set up badly, and what to do'),
   request(21, 'STATS', '-s ct', BOTH, 'show statistics of flows'),
   request(37, 'EXP_STATS', '-s expect', SYNC, 'show statistics of expectations'),
   request(44, 'ALL_RESYNC_MASTER', '-R', BOTH, 'resync the internal cache from the kernel'),

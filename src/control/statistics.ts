@@ -185,6 +185,21 @@ export interface HoldStatistics {
   readonly failed: number;
 }
 
+/** One row of the table of warnings (src/config/warnings.ts), and how it stands with it. */
+export interface WarningStatistics {
+  readonly name: string;
+  readonly severity: 'warning' | 'notice';
+  readonly raised: boolean;
+  /** Since it was raised; 0 when it is not. */
+  readonly sinceSeconds: number;
+  /** How often it was raised since the start. */
+  readonly times: number;
+  /** What is wrong; empty when it is not raised. */
+  readonly text: string;
+  /** What to do. */
+  readonly advice: string;
+}
+
 /** Commits of flows since the start. */
 export interface CommitStatistics {
   /** Flows that the kernel has taken, or had already. */
@@ -200,6 +215,8 @@ export interface DaemonStatistics {
   readonly hashLimit: number;
   /** Whether the peers have what we have; null in statistics mode. */
   readonly health: Health | null;
+  /** All there are, raised or not. */
+  readonly warnings: readonly WarningStatistics[];
   /** Internal before external; statistics mode has one named `stats`. */
   readonly stores: readonly StoreStatistics[];
   /** The same of expectations; null when they are not replicated: `-s expect` is empty then. */

@@ -11,6 +11,7 @@ import { DirectInject } from '../cache/inject.js';
 import { InternalCache } from '../cache/internal.js';
 import { Seals } from '../channel/key-file.js';
 import { type LinkOptions, Links } from '../channel/links.js';
+import { withoutExternal, withoutInternal } from '../config/caches.js';
 import type { ChannelConfig, Config, SyncConfig } from '../config/model.js';
 import { KernelListing } from '../control/kernel-listing.js';
 import { fillMaster } from '../flow/expectation.js';
@@ -46,6 +47,7 @@ import { engineSettings, SyncReload } from './reload-sync.js';
 import { Roles } from './roles.js';
 import { StatsDaemon } from './stats-daemon.js';
 import { SyncService } from './sync-service.js';
+import { Warnings } from './warnings.js';
 
 /** Puts the daemon together: the one place that picks implementations. */
 export async function compose(config: Config, log: Logger, context: DaemonContext): Promise<Daemon> {
@@ -72,6 +74,7 @@ class SyncDaemon implements Daemon {
   private readonly line = new TextBuffer();
   private readonly latency = new Latency();
   private readonly healthWatch: HealthWatch;
+  private readonly warnings: Warnings;
 
   constructor(
     private readonly config: Config,
@@ -156,6 +159,7 @@ class SyncDaemon implements Daemon {
       expectations,
       encode,
       setHealthFile: (file) => this.healthWatch.setFile(file),
+      warnings: () => this.warnings.look(),
       kernels: [this.commitKernel, this.flushKernel, this.injectKernel],
     });
     this.roles = new Roles(sync, { work: this.engine, clock, scheduler, log, takeovers: this.latency.takeovers });
@@ -165,6 +169,15 @@ class SyncDaemon implements Daemon {
       malformed: () => mode.counters.received[MALFORMED_COUNTER]!,
       report: () => this.service.healthReport(),
       tell: (text) => context.tellStatus(text),
+    });
+    this.warnings = new Warnings({
+      clock,
+      scheduler,
+      log,
+      config: () => this.reload.config,
+      statistics: () => this.service.statistics(),
+      eventPort: () => this.events.portId,
+      links: () => ({ views: this.links.views, filter: this.reload.filter }),
     });
     this.service = new SyncService({
       engine: this.engine,
@@ -177,6 +190,7 @@ class SyncDaemon implements Daemon {
       clock,
       latency: this.latency,
       hashLimit: () => this.reload.hashLimit,
+      warnings: () => this.warnings.statistics(),
       eventBufferSize: () => this.events.bufferSize,
       listKernel: (json) => new KernelListing(this.readTable(), clock, json),
       requestStop: () => context.requestStop(),
@@ -208,7 +222,7 @@ class SyncDaemon implements Daemon {
         external instanceof DirectInject
           ? new ExpectationInject({
               kernel: this.injectKernel ?? this.commitKernel,
-              log: this.log,
+              failures: external.failures,
               injectFlows: () => external.endTurn(),
             })
           : new ExternalExpectations(hashLimit, clock, sync.mode.kind === 'alarm' ? sync.mode.cacheTimeout : null),
@@ -311,6 +325,7 @@ class SyncDaemon implements Daemon {
     this.engine.start();
     this.roles.start();
     this.healthWatch.start();
+    this.warnings.start();
     this.endRehearsal = rehearse(this.context.clock, this.context.scheduler);
   }
 
@@ -326,6 +341,7 @@ class SyncDaemon implements Daemon {
     this.endRehearsal();
     await this.roles.close();
     this.healthWatch.close();
+    this.warnings.close();
     this.linkWatch?.close();
     this.engine.close();
     this.events.close();
@@ -334,14 +350,6 @@ class SyncDaemon implements Daemon {
     this.flushKernel.close();
     this.injectKernel?.close();
   }
-}
-
-function withoutInternal({ mode }: SyncConfig): boolean {
-  return mode.kind === 'notrack' && mode.disableInternalCache;
-}
-
-function withoutExternal({ mode }: SyncConfig): boolean {
-  return mode.kind !== 'alarm' && mode.disableExternalCache;
 }
 
 function linksOf(sync: SyncConfig, seals: Seals): LinkOptions[] {

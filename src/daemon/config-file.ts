@@ -5,6 +5,7 @@ import { type ParseResult, parseTree } from '../config/parse-tree.js';
 import type { Environment } from '../config/reader.js';
 import { type CheckEnvironment, remarksAtStart, unreadableConfig } from '../config/remarks.js';
 import { Source } from '../config/source.js';
+import { readKernelSettings } from '../kernel/proc.js';
 import { interfaceIndex } from '../native/index.js';
 
 /** What a configuration is checked against on this host, before a start and by `--check`. */
@@ -15,8 +16,7 @@ function hostEnvironment(): Environment {
 
 /** The same with advice that only `--check` gives. */
 export function checkEnvironment(): CheckEnvironment {
-  const conntrackMax = Number.parseInt(readIfThere('/proc/sys/net/netfilter/nf_conntrack_max') ?? '', 10);
-  return Number.isNaN(conntrackMax) ? hostEnvironment() : { ...hostEnvironment(), conntrackMax };
+  return { ...hostEnvironment(), kernel: readKernelSettings() };
 }
 
 function readIfThere(path: string): string | undefined {

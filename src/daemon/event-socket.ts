@@ -28,6 +28,11 @@ export class DaemonEvents implements NewEvents {
     return this.source?.bufferSize ?? this.general.netlinkBufferSize ?? 0;
   }
 
+  /** Netlink port of the socket; null with PollSecs. */
+  get portId(): number | null {
+    return this.source?.portId ?? null;
+  }
+
   /** Opens the socket. Events wait in it until `start`. @throws SystemError */
   open(): void {
     this.source = this.prepare(this.general);

@@ -28,6 +28,8 @@ export interface SyncParts {
   /** What messages hold; the mode reads it with each message. */
   readonly encode: { timeout: boolean; windowTracking: boolean };
   setHealthFile(file: string | null): void;
+  /** Looks at the warnings anew. */
+  warnings(): void;
   readonly kernels: readonly (KernelRequests | null)[];
 }
 
@@ -37,15 +39,20 @@ export class SyncReload {
   filter: FlowFilter | null;
 
   constructor(
-    private config: Config,
+    private inForce: Config,
     private readonly parts: SyncParts,
   ) {
-    this.filter = filterOf(config);
+    this.filter = filterOf(inForce);
+  }
+
+  /** The configuration in force. */
+  get config(): Config {
+    return this.inForce;
   }
 
   /** HashLimit in force. */
   get hashLimit(): number {
-    return this.config.general.hashLimit;
+    return this.inForce.general.hashLimit;
   }
 
   /** @throws ConntrackdError when a limit is beyond what tables can hold, or the event socket cannot be opened */
@@ -55,8 +62,9 @@ export class SyncReload {
     return {
       apply: () => {
         this.parts.events.change(config.general, events);
-        this.apply(this.config, config);
-        this.config = config;
+        this.apply(this.inForce, config);
+        this.inForce = config;
+        this.parts.warnings();
       },
       cancel: () => events?.close(),
     };

@@ -12,6 +12,7 @@ import type { Daemon, DaemonContext } from './daemon.js';
 import { DaemonEvents, isSameFilter } from './event-socket.js';
 import { Latency } from './latency.js';
 import { StatsService } from './stats-service.js';
+import { Warnings } from './warnings.js';
 
 /** A daemon in statistics mode. */
 export class StatsDaemon implements Daemon {
@@ -22,6 +23,7 @@ export class StatsDaemon implements Daemon {
   /** No flow is created with it: what it thinks of TCP windows is of no matter. */
   private readonly flushKernel = new KernelRequests(false);
   private readonly events: DaemonEvents;
+  private readonly warnings: Warnings;
 
   constructor(
     private config: Config,
@@ -42,12 +44,22 @@ export class StatsDaemon implements Daemon {
     });
     this.cache = cache;
     this.events = new DaemonEvents(general, false, this.engine, log);
+    this.warnings = new Warnings({
+      clock,
+      scheduler,
+      log,
+      config: () => this.config,
+      statistics: () => this.service.statistics(),
+      eventPort: () => this.events.portId,
+      links: () => ({ views: [], filter: null }),
+    });
     this.service = new StatsService({
       engine: this.engine,
       cache,
       clock,
       latency: new Latency(),
       eventBufferSize: () => this.events.bufferSize,
+      warnings: () => this.warnings.statistics(),
       requestStop,
     });
   }
@@ -58,6 +70,7 @@ export class StatsDaemon implements Daemon {
     await this.engine.populate();
     this.events.start();
     this.engine.start();
+    this.warnings.start();
   }
 
   reopenLogs(): void {
@@ -75,6 +88,7 @@ export class StatsDaemon implements Daemon {
         this.events.change(config.general, events);
         this.config = config;
         this.reconfigure(config);
+        this.warnings.look();
         if (!isSameFilter(filter, config.general.filter)) {
           this.engine.refilter(config.general.filter && new FlowFilter(config.general.filter));
         }
@@ -114,6 +128,7 @@ export class StatsDaemon implements Daemon {
   }
 
   async stop(): Promise<void> {
+    this.warnings.close();
     this.events.close();
     this.engine.close();
     this.flushKernel.close();

@@ -1,7 +1,12 @@
 import type { Clock } from '../base/clock.js';
 import { FlowDump } from '../control/flow-dump.js';
 import type { ChunkSource, ControlService, DumpForm, ResendQueueView, Subject } from '../control/service.js';
-import type { DaemonStatistics, LatencyStatistics, NetworkStatistics } from '../control/statistics.js';
+import type {
+  DaemonStatistics,
+  LatencyStatistics,
+  NetworkStatistics,
+  WarningStatistics,
+} from '../control/statistics.js';
 import type { StatsCache } from '../stats/cache.js';
 import type { StatsEngine } from '../stats/engine.js';
 import type { Latency } from './latency.js';
@@ -14,6 +19,7 @@ export interface StatsServiceContext {
   readonly latency: Latency;
   /** Receive buffer of the event socket in bytes. */
   eventBufferSize(): number;
+  warnings(): readonly WarningStatistics[];
   requestStop(): Promise<void>;
 }
 
@@ -91,6 +97,7 @@ export class StatsService implements ControlService {
     return {
       hashLimit: cache.table.limit,
       health: null,
+      warnings: this.context.warnings(),
       uptimeSeconds: Math.floor((clock.monotonicMs() - this.startedMs) / 1000),
       stores: [cacheStatistics('stats', cache.active, cache.table.size, cache.counters)],
       expectationStores: null,

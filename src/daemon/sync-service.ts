@@ -20,6 +20,7 @@ import type {
   ResendEntry,
   RoleStatistics,
   StoreStatistics,
+  WarningStatistics,
 } from '../control/statistics.js';
 import { IFF_RUNNING, IFF_UP } from '../native/constants.js';
 import { interfaceFlags } from '../native/index.js';
@@ -47,6 +48,7 @@ export interface SyncServiceContext {
   readonly latency: Latency;
   /** HashLimit as it is in force. */
   hashLimit(): number;
+  warnings(): readonly WarningStatistics[];
   /** Receive buffer of the event socket in bytes. */
   eventBufferSize(): number;
   /** The kernel's flows, which `-i` shows where there is no internal cache. */
@@ -136,6 +138,7 @@ export class SyncService implements ControlService {
     return {
       hashLimit: this.context.hashLimit(),
       health: this.healthReport().health,
+      warnings: this.context.warnings(),
       uptimeSeconds: Math.floor((clock.monotonicMs() - this.startedMs) / 1000),
       stores: [
         internal instanceof InternalBypass

@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { BurstPace, REST_MS } from '../base/burst.js';
 import type { Logger } from '../base/logger.js';
 import { Views } from '../base/views.js';
+import { EVENT_MEMORY_BYTES } from '../config/warnings.js';
 import type { FilterSets } from '../flow/filter.js';
 import {
   ENOBUFS,
@@ -36,8 +37,6 @@ const MAX_SLOTS = 256;
 const GATHER_FROM = 64;
 /** In a burst a turn handles what gathered at once, so that packets leave full: at most so many iteration limits. */
 const BURST_FACTOR = 8;
-/** What an event takes of the socket's buffer, the kernel's own bookkeeping included. */
-const EVENT_MEMORY_BYTES = 2048;
 
 export interface EventSourceOptions {
   /** EventIterationLimit: most events handled before other work gets a turn. */
@@ -103,6 +102,11 @@ export class EventSource {
     }
     this.configureBuffer();
     this.pace = this.makePace();
+  }
+
+  /** Netlink port of the socket: /proc/net/netlink tells by it how many events were dropped. */
+  get portId(): number {
+    return this.socket.portId;
   }
 
   /** Receive buffer in bytes as the kernel reports it. */

@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
+import { readSetting } from '../kernel/proc.js';
 import type { HostSnapshot } from './table.js';
 
 /** What the kernel and Node.js tell of this process and its network namespace. Some tenths of a millisecond. */
@@ -7,8 +8,8 @@ export function readHost(): HostSnapshot {
   const { user, system } = process.cpuUsage();
   const { rss, heapUsed, external } = process.memoryUsage();
   return {
-    kernelFlows: readNumber('/proc/sys/net/netfilter/nf_conntrack_count'),
-    kernelFlowLimit: readNumber('/proc/sys/net/netfilter/nf_conntrack_max'),
+    kernelFlows: readSetting('nf_conntrack_count'),
+    kernelFlowLimit: readSetting('nf_conntrack_max'),
     cpuSeconds: (user + system) / 1e6,
     residentBytes: rss,
     heapBytes: heapUsed,
@@ -16,15 +17,6 @@ export function readHost(): HostSnapshot {
     startSeconds: performance.timeOrigin / 1000,
     openFiles: countOpenFiles(),
   };
-}
-
-/** Null when the file is not there: the kernel's module is not loaded. */
-function readNumber(path: string): number | null {
-  try {
-    return Number(readFileSync(path, 'latin1'));
-  } catch {
-    return null;
-  }
 }
 
 /** Null without /proc. */

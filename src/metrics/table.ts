@@ -473,6 +473,14 @@ function stageOf(name: string): string {
 const PROCESS: readonly MetricEntry[] = [
   {
     type: 'gauge',
+    name: 'conntrackd_warning',
+    help: 'Whether a warning is raised: what `-s warnings` shows',
+    labels: ['name', 'severity'],
+    read: ({ statistics: { warnings } }) =>
+      warnings.map(({ name, severity, raised }) => [{ name, severity }, Number(raised)]),
+  },
+  {
+    type: 'gauge',
     name: 'conntrackd_build_info',
     help: 'Version, mode and version of Node.js; always 1',
     labels: ['version', 'mode', 'node'],

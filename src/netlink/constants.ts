@@ -49,6 +49,17 @@ export const NFNETLINK_V0 = 0;
 export const NFNL_SUBSYS_CTNETLINK = 1;
 export const NFNL_SUBSYS_CTNETLINK_EXP = 2;
 
+// linux/netfilter.h: families of netfilter.
+export const NFPROTO_IPV4 = 2;
+export const NFPROTO_BRIDGE = 7;
+export const NFPROTO_IPV6 = 10;
+
+/** linux/netfilter/nfnetlink_hook.h (Linux 5.14): the one message of the subsystem, and its attributes. */
+export const NFNL_SUBSYS_HOOK = 12;
+export const NFNL_MSG_HOOK_GET = 0;
+export const NFNLA_HOOK_HOOKNUM = 1;
+export const NFNLA_HOOK_FUNCTION_NAME = 4;
+
 // linux/netfilter/nfnetlink_conntrack.h: enum cntl_msg_types, low byte of the message type.
 export const IPCTNL_MSG_CT_NEW = 0;
 export const IPCTNL_MSG_CT_GET = 1;

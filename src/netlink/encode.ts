@@ -152,6 +152,13 @@ export function encodeDumpRequest(out: Views, at: number, sequence = 0): number 
   return writeHeader(out.u32, at, IPCTNL_MSG_CT_GET, flags, sequence, 0) - at;
 }
 
+/** The flow with this original tuple, in the zone of nobody; fails with ENOENT when there is none. @returns bytes written */
+export function encodeGet(out: Views, at: number, flow: FlowRef): number {
+  const { words, at: row } = flow;
+  const p = writeHeader(out.u32, at, IPCTNL_MSG_CT_GET, NLM_F_REQUEST, 0, familyOf(words[row + KIND]!));
+  return finish(out.u32, at, writeOriginal(out.u32, p, flow, words[row + KNOWN]!));
+}
+
 /**
  * A new flow; fails with EEXIST when the kernel has it. Of a peer's flow the reply tuple is the original one reversed,
  * and NAT travels in CTA_NAT_SRC and CTA_NAT_DST (spec/kernel.md).

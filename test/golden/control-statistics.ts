@@ -50,6 +50,7 @@ export const EMPTY_STATISTICS: DaemonStatistics = {
   queues: [],
   hashLimit: 0,
   health: null,
+  warnings: [],
   commits: null,
 };
 

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ExpectationInject } from '../../src/cache/expectation-inject.js';
+import { FailureLog } from '../../src/cache/failure-log.js';
+import { machineClock } from '../../src/daemon/clock.js';
 import type { Expectation } from '../../src/flow/expectation.js';
 import { expectationLine } from '../../src/flow/expectation-format.js';
 import { ASIDE_HELPER, K_HELPER, KNOWN } from '../../src/flow/layout.js';
@@ -75,7 +77,11 @@ beforeEach(() => {
   warnings = [];
   const warn = (text: string) => warnings.push(text);
   const log = { info: warn, notice: warn, warning: warn, error: warn, raw: warn };
-  inject = new ExpectationInject({ kernel, log, injectFlows: () => {} });
+  inject = new ExpectationInject({
+    kernel,
+    failures: new FailureLog({ log, clock: machineClock }),
+    injectFlows: () => {},
+  });
 });
 
 afterEach(() => {

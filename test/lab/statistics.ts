@@ -36,9 +36,9 @@ export function activeConnections(text: string, cache: 'internal' | 'external' |
   return statistic(text, `cache ${cache}:`, 'current active connections');
 }
 
-/** What the original shows, too: without the verdict on the peers that follows it. */
+/** What the original shows, too: without the verdict on the peers, and the warnings, that follow it. */
 export function originalPart(text: string): string {
-  return text.replace(/^health: [\s\S]*/m, '');
+  return text.replace(/^(health|warnings): [\s\S]*/m, '');
 }
 
 /** A text with every number replaced, the blanks that pad it included: its shape. */

@@ -11,6 +11,7 @@ import {
   unreadableConfig,
   unsupportedClauses,
 } from '../../../src/config/index.js';
+import { kernelSettings } from '../../support/kernel-settings.js';
 
 const features = Object.fromEntries(
   Object.entries(FEATURES).map(([name, feature]) => [name, { ...feature, ready: false }]),
@@ -110,7 +111,10 @@ describe('--check', () => {
 
   it('says what would keep the daemon from starting, or surprise', () => {
     const text = 'General { HashLimit 5 Systemd off } Sync { }';
-    const { stderr, exitCode } = checkReport(text, 'conf', { print: false, environment: { conntrackMax: 10 } });
+    const { stderr, exitCode } = checkReport(text, 'conf', {
+      print: false,
+      environment: { kernel: kernelSettings({ conntrackMax: 10 }) },
+    });
     expect(exitCode).toBe(1);
     expect(stderr).toContain('[warning] No synchronization mode specified. Defaulting to FT-FW mode.\n');
     expect(stderr).toContain("[ERROR] `Sync' names no dedicated link\n");

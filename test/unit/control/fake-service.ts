@@ -69,6 +69,7 @@ export class FakeService implements ControlService {
       uptimeSeconds: 0,
       hashLimit: 0,
       health: null,
+      warnings: [],
       stores: [],
       expectationStores: null,
       processedBytes: 0,

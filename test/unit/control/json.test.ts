@@ -33,7 +33,7 @@ describe('requests for JSON', () => {
 
   it('-s: everything', () => {
     const all = reply('STATS');
-    expect(Object.keys(all)).toHaveLength(19);
+    expect(Object.keys(all)).toHaveLength(20);
     expect(all).toMatchObject({
       format: 1,
       mode: 'sync',
@@ -58,6 +58,7 @@ describe('requests for JSON', () => {
     ['STATS_LINK', ['channel']],
     ['STATS_SECURITY', ['channel']],
     ['STATS_ROLE', ['role']],
+    ['STATS_WARNINGS', ['warnings']],
     ['STATS_QUEUE', ['controlMessages', 'queues']],
     ['STATS_PROCESS', ['processes']],
     ['STATS_LATENCY', ['latency']],

@@ -50,7 +50,7 @@ describe('examples/monitoring', () => {
   it('the alerts use metrics that exist', () => {
     const rules = read('alerts.yml');
     const alerts = rules.split(/^ {6}- alert: /m).slice(1);
-    expect(alerts).toHaveLength(15);
+    expect(alerts).toHaveLength(16);
     for (const alert of alerts) {
       expect(alert).toMatch(/^\w+\n {8}expr: .+\n/);
       expect(alert).toMatch(/severity: (warning|critical)/);

@@ -50,6 +50,8 @@ describe('what a scrape reads', () => {
     ).toBe(1);
     expect(sampleOf('conntrackd_sync_state', { state: 'behind' })).toBe(1);
     expect(sampleOf('conntrackd_sync_state', { state: 'in_sync' })).toBe(0);
+    expect(sampleOf('conntrackd_warning', { name: 'cache-full', severity: 'warning' })).toBe(1);
+    expect(sampleOf('conntrackd_warning', { name: 'tcp-loose' })).toBe(0);
     expect(sampleOf('conntrackd_link_up', { link: '2' })).toBe(0);
     expect(sampleOf('conntrackd_kernel_limit_flows', {})).toBe(100);
     expect(sampleOf('conntrackd_build_info', { version: '1.2.3', mode: 'sync' })).toBe(1);

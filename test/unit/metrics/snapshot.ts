@@ -1,5 +1,5 @@
 import { DurationHistogram } from '../../../src/base/histogram.js';
-import type { CacheStatistics, LinkStatistics } from '../../../src/control/statistics.js';
+import type { CacheStatistics, LinkStatistics, WarningStatistics } from '../../../src/control/statistics.js';
 import type { Snapshot } from '../../../src/metrics/table.js';
 import { FakeService } from '../control/fake-service.js';
 
@@ -47,6 +47,16 @@ const link = (device: string, active: boolean): LinkStatistics => ({
   },
 });
 
+const warning = (name: string, raised: boolean): WarningStatistics => ({
+  name,
+  severity: 'warning',
+  raised,
+  sinceSeconds: raised ? 30 : 0,
+  times: raised ? 2 : 0,
+  text: raised ? 'the internal cache is full' : '',
+  advice: 'raise HashLimit',
+});
+
 /** Two durations of 2 ms and one of 300 ms. */
 export function durations(): DurationHistogram {
   const histogram = new DurationHistogram();
@@ -60,6 +70,7 @@ export function fullService(): FakeService {
     uptimeSeconds: 100,
     hashLimit: 1000,
     health: 'behind',
+    warnings: [warning('cache-full', true), warning('tcp-loose', false)],
     stores: [cache('internal', 7), cache('external', 9)],
     expectationStores: [
       cache('internal', 1),
