@@ -122,6 +122,7 @@ describe('requests', () => {
       321: 'changeRole backup',
       322: 'changeRole fault',
       323: 'role',
+      336: 'statistics',
     };
     for (const [number, call] of Object.entries(expected)) {
       service.calls.length = 0;
