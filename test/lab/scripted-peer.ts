@@ -102,8 +102,11 @@ function big(value: number): number[] {
   return [value >>> 24, (value >>> 16) & 0xff, (value >>> 8) & 0xff, value & 0xff];
 }
 
-/** A peer's established TCP connection 192.0.2.1:`port` to 198.51.100.1:80, window scales 7 and 9, `timeout` left. */
-export function newFlow(sequence: number, port: number, timeout: number): Buffer {
+/**
+ * A peer's established TCP connection 192.0.2.1:`port` to 198.51.100.1:80, window scales 7 and 9, `timeout` left.
+ * @param more attributes that follow
+ */
+export function newFlow(sequence: number, port: number, timeout: number, more: readonly Buffer[] = []): Buffer {
   const ASSURED_SEEN_REPLY_CONFIRMED = 0x0e;
   const ESTABLISHED = 3;
   const attributes = [
@@ -115,6 +118,7 @@ export function newFlow(sequence: number, port: number, timeout: number): Buffer
     attribute(25, [7]),
     attribute(26, [9]),
     attribute(6, big(timeout)),
+    ...more,
   ];
   return message(0, 0, sequence, Buffer.concat(attributes));
 }
@@ -122,6 +126,12 @@ export function newFlow(sequence: number, port: number, timeout: number): Buffer
 /** A new flow of which the peer tells nothing: a header alone. */
 export function emptyFlow(sequence: number): Buffer {
   return message(0, 0, sequence, Buffer.alloc(0));
+}
+
+/** A new flow that belongs to a connection 192.0.2.1:1 to 198.51.100.1:21, which nobody has: a kernel refuses it. */
+export function orphanFlow(sequence: number, port: number, timeout: number): Buffer {
+  const master = [attribute(8, [192, 0, 2, 1, 198, 51, 100, 1]), attribute(10, [6]), attribute(11, [0, 1, 0, 21])];
+  return newFlow(sequence, port, timeout, master);
 }
 
 /** The peer of a daemon, played by the test: a UDP socket in the peer's namespace that says what the test tells it. */
