@@ -6,7 +6,7 @@ import type { WarningStatistics } from '../control/statistics.js';
 
 /** The first look after a start or a reload: when what it did has been said. */
 const FIRST_LOOK_MS = 500;
-/** A look costs less than a millisecond. */
+/** A look costs about a millisecond, most of it for files of /proc. */
 const LOOK_MS = 5000;
 /** A warning that was logged is logged anew after this time at the earliest, however often it comes and goes. */
 const QUIET_MS = 600_000;
