@@ -1,6 +1,7 @@
 import { type Implementation, original, ours } from '../../test/lab/implementation.js';
 import { activeConnections } from '../../test/lab/statistics.js';
 import { sleep } from '../../test/lab/waiting.js';
+import { BATCH } from './flow-batch.js';
 import type { MeasureKey, Sample } from './measures.js';
 import { STATS } from './node.js';
 import { Session, type SessionContext } from './session.js';
@@ -33,7 +34,7 @@ function measureBurst(
     await a.start(sending, flows, 'usual');
     await session.greet();
     const begin = performance.now();
-    await a.load.run('create', flows);
+    await a.load.run('create', flows, { perCall: BATCH });
     let seconds = Number.POSITIVE_INFINITY;
     while (seconds === Number.POSITIVE_INFINITY && performance.now() - begin < PATIENCE_MS) {
       if (await hasConverged(session)) seconds = (performance.now() - begin) / 1000;

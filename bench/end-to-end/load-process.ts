@@ -36,11 +36,11 @@ function wallOffset(): number {
 }
 
 /** All at once, or `perSecond` of them in small portions. */
-async function carryOut({ what, from, count, perSecond }: LoadCommand): Promise<LoadReport> {
-  if (what === 'churn') return churn(from, count, perSecond);
+async function carryOut({ what, from, count, perSecond, perCall }: LoadCommand): Promise<LoadReport> {
+  if (what === 'churn') return churn(from, count, perSecond, perCall);
   const begin = performance.now();
   const end = from + count;
-  const portion = perSecond === 0 ? BATCH : Math.max(1, Math.min(BATCH, Math.round(perSecond / PORTIONS)));
+  const portion = perSecond === 0 ? perCall : Math.max(1, Math.min(perCall, Math.round(perSecond / PORTIONS)));
   let failed = 0;
   for (let n = from; n < end; n += portion) {
     failed += batch.run(what, n, Math.min(portion, end - n));
@@ -50,7 +50,7 @@ async function carryOut({ what, from, count, perSecond }: LoadCommand): Promise<
 }
 
 /** Half of the requests create, half destroy what was created half a second before. */
-async function churn(from: number, count: number, perSecond: number): Promise<LoadReport> {
+async function churn(from: number, count: number, perSecond: number, perCall: number): Promise<LoadReport> {
   const offset = wallOffset();
   const begin = performance.now();
   const portion = Math.max(1, Math.min(BATCH >> 1, Math.round(perSecond / PORTIONS / 2)));
@@ -63,7 +63,9 @@ async function churn(from: number, count: number, perSecond: number): Promise<Lo
     const size = Math.min(portion, count - index * portion);
     const now = performance.now() + offset;
     for (let n = 0; n < size; n++) times.push(now);
-    failed += batch.run(operation, from + index * portion, size);
+    for (let done = 0; done < size; done += perCall) {
+      failed += batch.run(operation, from + index * portion + done, Math.min(perCall, size - done));
+    }
   };
   for (let step = 0; step < portions + LIFE; step++) {
     part('create', step, createdAt);

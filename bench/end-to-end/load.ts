@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
 import type { Namespace } from '../../test/lab/namespace.js';
 import { compiled } from '../../test/lab/project.js';
+import { SHORT_BATCH } from './flow-batch.js';
 
 /** A process in a namespace that answers each line of JSON with one. */
 export class LineProcess<Command, Report> {
@@ -46,6 +47,8 @@ export interface LoadCommand {
   readonly count: number;
   /** Requests per second; 0: as fast as the kernel takes them. */
   readonly perSecond: number;
+  /** Most requests per system call, up to BATCH. */
+  readonly perCall: number;
 }
 
 export interface LoadReport {
@@ -66,8 +69,8 @@ export class LoadGenerator {
   }
 
   /** @throws Error when the kernel refused a request */
-  async run(what: LoadCommand['what'], count: number, perSecond = 0, from = 0): Promise<LoadReport> {
-    const report = await this.process.ask({ what, from, count, perSecond });
+  async run(what: LoadCommand['what'], count: number, options: Partial<LoadCommand> = {}): Promise<LoadReport> {
+    const report = await this.process.ask({ from: 0, perSecond: 0, perCall: SHORT_BATCH, ...options, what, count });
     if (report.failed > 0) throw new Error(`the kernel refused ${report.failed} of ${count} requests to ${what} flows`);
     return report;
   }

@@ -35,7 +35,7 @@ async function measureRates(session: Session, tested: Implementation): Promise<v
     const capture = new Capture(a.firewall.namespace, SYNC_DEVICE, join(a.daemon.directory, 'capture'));
     await capture.started();
     const before = a.cpu();
-    const report = await a.load.run('churn', count, rate.events);
+    const report = await a.load.run('churn', count, { perSecond: rate.events });
     const used = a.meter.since(before);
     await session.quiet();
     const latencies = latenciesOf(report, await capture.stop());

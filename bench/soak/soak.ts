@@ -76,15 +76,15 @@ async function run(pair: FirewallPair, load: LoadGenerator, options: SoakOptions
   const samples: SoakSample[] = [];
   for (let done = 0; done < lifetimes; done += portion) {
     const count = Math.min(portion, lifetimes - done);
-    await load.run('create', count, 0, done);
-    await load.run('update', count, 0, done);
+    await load.run('create', count, { from: done });
+    await load.run('update', count, { from: done });
     await reach(pair, count);
     if (count === portion && done + portion > (samples.length * lifetimes) / SAMPLES) {
       const sample = await sampleOf(pair, done + portion, (performance.now() - begin) / 1000);
       samples.push(sample);
       report(sample);
     }
-    await load.run('destroy', count, 0, done);
+    await load.run('destroy', count, { from: done });
     await reach(pair, 0);
   }
   return { samples, ...(await endOf(pair)) };
