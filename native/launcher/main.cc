@@ -16,6 +16,7 @@ struct CommandLine {
   const char* socket = nullptr;
   bool daemon = false;
   bool health = false;
+  bool json = false;
   int codes[kMostRequests];
   // What to ask for with --json; 0: as without.
   int json_codes[kMostRequests];
@@ -105,7 +106,8 @@ bool Read(char** words, CommandLine* line) {
     }
   }
   // With requests it is a mistake, which Node explains.
-  if (line->health) return !line->daemon && !json && line->count == 0;
+  line->json = json;
+  if (line->health) return !line->daemon && line->count == 0;
   if (json && (xml || !UseJson(line))) return false;
   return line->daemon ? line->count == 0 && line->socket == nullptr : line->count > 0;
 }
@@ -141,7 +143,7 @@ int Run(char** words) {
     for (int i = 0; i < configuration.warning_count; i++) Complain("warning", configuration.warnings[i]);
     line.socket = configuration.socket;
   }
-  if (line.health) return Exchange(line.socket, kHealthCode, true);
+  if (line.health) return Exchange(line.socket, line.json ? kHealthJsonCode : kHealthCode, true);
   for (int i = 0; i < line.count; i++) {
     // As in a failover by script: what follows a failure would act on a state that is not there.
     if (int status = Exchange(line.socket, line.codes[i])) return status;

@@ -17,20 +17,21 @@ namespace {
 // As many bytes as the control socket holds at once.
 char reply[64 * 1024];
 
-// Exit status of the state that a report begins with.
+// Exit status of the state that a report begins with, as text or as JSON.
 int StatusOf(const char* start) {
-  size_t prefix = strlen(kHealthPrefix);
-  if (strncmp(start, kHealthPrefix, prefix) != 0) return kFailed;
+  const char* found = strstr(start, start[0] == '{' ? kHealthMember : kHealthPrefix);
+  if (found == nullptr || (start[0] != '{' && found != start)) return kFailed;
+  const char* shown = found + strlen(start[0] == '{' ? kHealthMember : kHealthPrefix);
   for (const HealthState& state : kHealthStates) {
     size_t length = strlen(state.name);
-    if (strncmp(start + prefix, state.name, length) == 0 && start[prefix + length] == '\n') return state.status;
+    if (strncmp(shown, state.name, length) == 0 && shown[length] == (start[0] == '{' ? '"' : '\n')) return state.status;
   }
   return kFailed;
 }
 
 int Copy(int fd, bool verdict) {
-  // The first line of a report.
-  char start[32] = "";
+  // The first line of a report, or, as JSON, the members up to its state.
+  char start[64] = "";
   size_t started = 0;
   for (;;) {
     ssize_t length = Retry([&] { return read(fd, reply, sizeof reply); });

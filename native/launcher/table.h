@@ -73,7 +73,9 @@ constexpr Role kRoles[] = {{"primary", 320}, {"backup", 321}, {"fault", 322}};
 
 // src/base/health-states.ts.
 constexpr int kHealthCode = 272;
+constexpr int kHealthJsonCode = 4368;
 constexpr const char* kHealthPrefix = "health: ";
+constexpr const char* kHealthMember = "\"health\":\"";
 struct HealthState {
   const char* name;
   int status;

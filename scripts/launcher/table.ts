@@ -10,12 +10,12 @@ import {
   MODE_BLOCKS,
   TCP_STATE_NAMES,
 } from '../../grammar/clauses.js';
-import { HEALTH_PREFIX, HEALTH_STATES } from '../../src/base/health-states.js';
+import { HEALTH_MEMBER, HEALTH_PREFIX, HEALTH_STATES } from '../../src/base/health-states.js';
 import { DEFAULT_CONFIG_PATH } from '../../src/cli/arguments.js';
 import { MESSAGES } from '../../src/cli/messages.js';
 import { VERSION_TEXT } from '../../src/cli/version.js';
 import { SYSLOG_FACILITIES } from '../../src/config/model.js';
-import { HEALTH_CODE, jsonCode, REQUESTS, ROLE_DONE, ROLE_OPTION } from '../../src/control/requests.js';
+import { HEALTH_CODE, JSON_CODE, jsonCode, REQUESTS, ROLE_DONE, ROLE_OPTION } from '../../src/control/requests.js';
 import { READY_TEXT, READY_VARIABLE } from '../../src/daemon/background.js';
 
 /** Where the table of the native client is; a test holds it to what this module makes. */
@@ -65,7 +65,9 @@ constexpr Role kRoles[] = {${roleRows().join(', ')}};
 
 // src/base/health-states.ts.
 constexpr int kHealthCode = ${HEALTH_CODE};
+constexpr int kHealthJsonCode = ${HEALTH_CODE | JSON_CODE};
 constexpr const char* kHealthPrefix = ${quoted(HEALTH_PREFIX)};
+constexpr const char* kHealthMember = ${quoted(HEALTH_MEMBER)};
 struct HealthState {
   const char* name;
   int status;

@@ -24,7 +24,14 @@ export function statusOf(health: Health): number {
   return HEALTH_STATES[severityOf(health)]!.status;
 }
 
-/** What a report says, null when the text is none. */
+/** What stands before the state in a report as JSON, among its first members; a quotation mark follows the state. */
+export const HEALTH_MEMBER = '"health":"';
+
+/** What a report says, as text or as JSON; null when it is none. */
 export function healthOf(report: string): Health | null {
-  return HEALTH_STATES.find(({ name }) => report.startsWith(`${HEALTH_PREFIX}${name}\n`))?.name ?? null;
+  const isReport = (name: Health): boolean =>
+    report.startsWith('{')
+      ? report.includes(`${HEALTH_MEMBER}${name}"`)
+      : report.startsWith(`${HEALTH_PREFIX}${name}\n`);
+  return HEALTH_STATES.find(({ name }) => isReport(name))?.name ?? null;
 }

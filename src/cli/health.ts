@@ -1,7 +1,7 @@
 import { healthOf, statusOf } from '../base/health-states.js';
 
-/** Bytes of a reply that hold its first line. */
-const FIRST_LINE = 32;
+/** Bytes of a reply that hold its first line, or, as JSON, the members up to `health`. */
+const FIRST_LINE = 64;
 
 /** Remembers how a reply began. */
 export class ReplyStart {

@@ -13,7 +13,7 @@ export const LONG_OPTIONS: readonly LongOption[] = [
     name: 'health',
     does: 'show how it stands with the peers; status 0 in sync, 1 no answer, 2 behind, 3 peer gone, 4 never seen',
   },
-  { name: 'json', does: 'with -s, -i, -e or --check: answers as JSON, dumps an object a line' },
+  { name: 'json', does: 'with -s, -i, -e, --health or --check: answers as JSON, dumps an object a line' },
   { name: 'socket', value: 'path', does: 'control socket of the daemon; the configuration file is not read' },
 ];
 

@@ -53,7 +53,7 @@ async function run(given: Arguments, long: LongArguments, argv: readonly string[
   if (action === 'help') return print((await import('./program.js')).helpText());
   if (action === 'version') return print(`${(await import('./version.js')).VERSION_TEXT}\n`);
   if (long.check) return (await import('./check.js')).checkConfig(given.configPath, long);
-  if (long.health) return askHealth(given, long.socket);
+  if (long.health) return askHealth(given, long);
   if (action === 'requests') return runRequests(given, long.socket, long.json);
   if (long.json) throw new UsageError(NO_JSON);
   return startDaemon(given, action === 'daemon', argv);
@@ -113,9 +113,9 @@ function complainOf(outcome: Outcome): number {
 }
 
 /** `--health`: the verdict of a running daemon, which is the exit status as well (src/base/health-states.ts). */
-async function askHealth(given: Arguments, socket: string | null): Promise<number> {
-  if (given.action !== 'console') throw new UsageError('--health goes with -C and --socket alone');
-  const [{ exchange }, { ReplyStart }, { HEALTH_CODE }] = await Promise.all([
+async function askHealth(given: Arguments, { socket, json }: LongArguments): Promise<number> {
+  if (given.action !== 'console') throw new UsageError('--health goes with -C, --json and --socket alone');
+  const [{ exchange }, { ReplyStart }, { HEALTH_CODE, JSON_CODE }] = await Promise.all([
     import('../control/client.js'),
     import('./health.js'),
     import('../control/requests.js'),
@@ -123,7 +123,9 @@ async function askHealth(given: Arguments, socket: string | null): Promise<numbe
   const path = socket ?? (await findSocket(given.configPath));
   if (path === null) return FAILED;
   const start = new ReplyStart();
-  const outcome = await exchange(path, HEALTH_CODE, STDOUT, (bytes) => start.add(bytes));
+  const outcome = await exchange(path, json ? HEALTH_CODE | JSON_CODE : HEALTH_CODE, STDOUT, (bytes) =>
+    start.add(bytes),
+  );
   if (outcome === 'reader gone') return READER_GONE;
   if (outcome !== 'done') {
     complain('error', outcome === 'unreachable' ? MESSAGES.notReached : MESSAGES.broken);

@@ -112,10 +112,12 @@ export function dispatchJson(
 }
 
 function peersOf({ report, swept, aged }: HealthStatistics) {
-  const peers = report.peers.map(({ peer, health, heardMs, reasons }) => ({
+  const peers = report.peers.map(({ peer, health, heardMs, reasons, unacknowledged }) => ({
     peer,
     health,
     silentMilliseconds: heardMs,
+    unacknowledgedMessages: unacknowledged?.messages ?? null,
+    unacknowledgedMilliseconds: unacknowledged?.ageMs ?? null,
     reasons,
   }));
   return { reasons: report.reasons, peers, swept, aged };

@@ -174,7 +174,9 @@ export class SyncService implements ControlService {
   }
 
   latency(): LatencyStatistics[] {
-    return this.context.latency.statistics();
+    const { latency, engine, external } = this.context;
+    const commits = external instanceof DirectInject ? [] : [{ name: 'commit', durations: engine.commits.durations }];
+    return [...latency.statistics(), ...commits, { name: 'takeover', durations: latency.takeovers }];
   }
 
   resendQueue(): ResendQueueView | null {

@@ -24,6 +24,8 @@ export async function startMetrics(general: GeneralConfig, logger: Logger, sourc
     mode: service.mode,
     statistics: service.statistics(),
     latencies: service.latency(),
+    role: service.role(),
+    peers: service.health()?.report.peers ?? [],
     host: readHost(),
   });
   const servers = placesOf(general).map((place) => new MetricsServer(place, logger, take));

@@ -8,8 +8,10 @@ import type {
   LinkSecurity,
   LinkStatistics,
   QueueStatistics,
+  RoleStatistics,
   StoreStatistics,
 } from '../control/statistics.js';
+import type { PeerHealth } from '../sync/health.js';
 
 /**
  * The metrics: the one declaration that the endpoint, doc/metrics.md and the checks of examples/monitoring follow.
@@ -36,6 +38,10 @@ export interface Snapshot {
   readonly mode: DaemonMode;
   readonly statistics: DaemonStatistics;
   readonly latencies: readonly LatencyStatistics[];
+  /** Null in statistics mode. */
+  readonly role: RoleStatistics | null;
+  /** Those heard so far. */
+  readonly peers: readonly PeerHealth[];
   readonly control: ControlCounters;
   readonly host: HostSnapshot;
 }
@@ -150,6 +156,21 @@ function perLink(type: NumberType, name: string, help: string, read: (link: Link
         { link: String(index + 1), device: link.device, transport: channel!.transport },
         read(link),
       ]),
+  };
+}
+
+/** What is known of each peer; null: not with this mode. */
+function perPeer(name: string, help: string, read: (peer: PeerHealth) => number | null): NumberMetric {
+  return {
+    type: 'gauge',
+    name,
+    help,
+    labels: ['peer'],
+    read: ({ peers }) =>
+      peers.flatMap((peer) => {
+        const value = read(peer);
+        return value === null ? [] : [[{ peer: peer.peer }, value] as const];
+      }),
   };
 }
 
@@ -311,6 +332,21 @@ const PEERS: readonly MetricEntry[] = [
     },
     'gauge',
   ),
+  perPeer(
+    'conntrackd_peer_silent_seconds',
+    'Time since the last valid message of the peer',
+    ({ heardMs }) => heardMs / 1000,
+  ),
+  perPeer(
+    'conntrackd_peer_unacknowledged_messages',
+    'Messages that the peer has yet to acknowledge (FTFW)',
+    ({ unacknowledged }) => unacknowledged?.messages ?? null,
+  ),
+  perPeer(
+    'conntrackd_peer_unacknowledged_seconds',
+    'Time since the peer last acknowledged something, 0 when nothing waits (FTFW)',
+    ({ unacknowledged }) => (unacknowledged === null ? null : unacknowledged.ageMs / 1000),
+  ),
   single(
     'counter',
     'conntrackd_messages_lost_total',
@@ -424,6 +460,42 @@ const SECURITY: readonly MetricEntry[] = [
   ),
 ];
 
+const role = (snapshot: Snapshot) => snapshot.role;
+
+const ROLES: readonly MetricEntry[] = [
+  byLabel(
+    'conntrackd_role',
+    'What this node was told to be by --role or NotifyFifo; 1 for the present role',
+    'role',
+    role,
+    {
+      none: (told) => Number(told.role === null),
+      primary: (told) => Number(told.role === 'primary'),
+      backup: (told) => Number(told.role === 'backup'),
+      fault: (told) => Number(told.role === 'fault'),
+    },
+    'gauge',
+  ),
+  single('counter', 'conntrackd_role_changes_total', 'Changes of roles', (snapshot) => role(snapshot)?.changes ?? null),
+  byLabel(
+    'conntrackd_role_unfinished_total',
+    'Changes of roles that did not come to their end, by why',
+    'reason',
+    role,
+    {
+      overtaken: ({ overtaken }) => overtaken,
+      failed: ({ failed }) => failed,
+    },
+  ),
+  {
+    type: 'histogram',
+    name: 'conntrackd_takeover_duration_seconds',
+    help: 'From the news that this node is primary, by --role or NotifyFifo, to the last flow in the kernel',
+    labels: [],
+    read: (snapshot) => (snapshot.role === null ? [] : [[{}, snapshot.role.takeovers]]),
+  },
+];
+
 const WORK: readonly MetricEntry[] = [
   byLabel(
     'conntrackd_commit_flows_total',
@@ -500,6 +572,7 @@ export const METRIC_GROUPS: readonly { readonly title: string; readonly metrics:
   { title: 'Kernel', metrics: KERNEL },
   { title: 'Peers and links', metrics: PEERS },
   { title: 'Security of links', metrics: SECURITY },
+  { title: 'Roles', metrics: ROLES },
   { title: 'Work', metrics: WORK },
   { title: 'Process', metrics: PROCESS },
 ];

@@ -241,7 +241,7 @@ export class Alarm implements SyncMode, MessageJudge {
   evidence(): ModeEvidence {
     const gone =
       this.context.clock.monotonicMs() - this.heardMs >= (this.options.silenceMs?.() ?? Number.POSITIVE_INFINITY);
-    const alone = { greeted: null, awaited: false, bulks: 0, announced: null };
+    const alone = { greeted: null, awaited: false, bulks: 0, announced: null, unacknowledged: null };
     return {
       mode: 'ALARM',
       peers: this.heardMs < 0 ? [] : [{ number: this.heardFrom, heardMs: this.heardMs, gone, ...alone }],

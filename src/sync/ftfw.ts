@@ -736,7 +736,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
       this.resendQueue.retryBefore(from);
       this.outbox.retryBefore(from);
     }
-    peer.pass(last);
+    peer.pass(last, this.nowMs);
     peer.evidence.acknowledged(from, last, this.nowMs);
     this.unansweredMs = this.nowMs;
     this.resendQueue.acknowledge(from, last, peer.bit, this.peers.required);
@@ -789,6 +789,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
         awaited: peer.evidence.awaited,
         bulks: peer.evidence.completed,
         announced: peer.evidence.comparison,
+        unacknowledged: this.unacknowledgedBy(peer, messages),
       })),
       unacknowledged: {
         messages: this.unansweredMs === Number.POSITIVE_INFINITY ? 0 : messages,
@@ -797,6 +798,12 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
       bulkSinceMs: this.announcer.account.pending ? this.bulkSinceMs : null,
       gaveUp: this.shortOf,
     };
+  }
+
+  /** @param waiting messages that are kept for any peer; those of the hello and ALIVE are not, but have numbers */
+  private unacknowledgedBy({ passed, acknowledgedMs }: Peer, waiting: number): { messages: number; sinceMs: number } {
+    const behind = passed === null ? waiting : sequenceDistance(passed, this.nextSequence) - 1;
+    return { messages: Math.max(0, Math.min(behind, waiting)), sinceMs: acknowledgedMs };
   }
 
   externalFlushed(): void {

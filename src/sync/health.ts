@@ -16,6 +16,8 @@ export interface PeerEvidence {
   readonly bulks: number;
   /** Flows it says it has and those of it that were here at that moment; null: it does not say. */
   readonly announced: { readonly entries: number; readonly held: number } | null;
+  /** Messages that it has not acknowledged, and when it last did; null where nobody acknowledges. */
+  readonly unacknowledged: { readonly messages: number; readonly sinceMs: number } | null;
 }
 
 /** What a mode knows of how things stand. */
@@ -35,6 +37,8 @@ export interface PeerHealth {
   readonly health: Health;
   readonly heardMs: number;
   readonly reasons: readonly string[];
+  /** Messages that it has not acknowledged, and for how long it has not; null where nobody acknowledges. */
+  readonly unacknowledged: { readonly messages: number; readonly ageMs: number } | null;
 }
 
 /** Plain data: it can be written as it is. */
@@ -102,7 +106,14 @@ export function healthReport(evidence: ModeEvidence, nowMs: number, nameOf: (pee
 }
 
 function peerHealth(evidence: ModeEvidence, peer: PeerEvidence, nowMs: number, name: string): PeerHealth {
-  const heard = { peer: name, heardMs: Math.max(0, nowMs - peer.heardMs) };
+  const heard = {
+    peer: name,
+    heardMs: Math.max(0, nowMs - peer.heardMs),
+    unacknowledged: peer.unacknowledged && {
+      messages: peer.unacknowledged.messages,
+      ageMs: peer.unacknowledged.messages === 0 ? 0 : Math.max(0, nowMs - peer.unacknowledged.sinceMs),
+    },
+  };
   if (peer.gone) {
     return { ...heard, health: 'peer gone', reasons: [`no valid message for ${seconds(heard.heardMs)}`] };
   }

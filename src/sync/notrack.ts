@@ -396,6 +396,7 @@ export class Notrack implements SyncMode, MessageJudge {
         awaited: evidence.awaited,
         bulks: evidence.completed,
         announced: evidence.comparison,
+        unacknowledged: null,
       })),
       unacknowledged: null,
       bulkSinceMs: this.bulkActive ? this.bulkSinceMs : null,

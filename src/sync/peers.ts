@@ -43,6 +43,8 @@ export class Peer {
   forgiven = false;
   /** Latest of our numbers that it acknowledged, null when none. */
   passed: number | null = null;
+  /** When it last acknowledged something, or was first heard. */
+  acknowledgedMs: number;
   /** A jump of its stream was logged since it last was in order. */
   jumpLogged = false;
   /** Further numbers of the channel that are the same peer, on its other links. */
@@ -64,6 +66,7 @@ export class Peer {
     this.greeting = new Greeting(this.tracker);
     this.evidence = new BulkEvidence(sharedLink);
     this.window = windowSize;
+    this.acknowledgedMs = firstMs;
   }
 
   /** The message is taken; the next one follows it. */
@@ -107,7 +110,8 @@ export class Peer {
   }
 
   /** It has acknowledged our message `to`. */
-  pass(to: number): void {
+  pass(to: number, nowMs: number): void {
+    this.acknowledgedMs = nowMs;
     if (this.passed === null || sequenceAfter(to, this.passed)) this.passed = to;
   }
 }

@@ -48,6 +48,35 @@ describe('--json', () => {
     expect(all.health).toMatch(/^(in sync|behind)$/);
   });
 
+  it.each([
+    ['the native client', ours],
+    ['the client in TypeScript', reference],
+  ] as const)('--health by %s: the verdict as JSON, with the same exit status', async (_, client) => {
+    const { daemon } = pair.a;
+    await eventually(() => daemon.requestAttempt(client, '--health').status === 0, { withinMs: SOON_MS, what: 'sync' });
+    const { status, stdout } = daemon.requestAttempt(client, '--health', '--json');
+    const document = JSON.parse(stdout);
+    expect(violations('health', document)).toEqual([]);
+    expect([status, document.health]).toEqual([0, 'in sync']);
+    expect(document.peers.peers).toMatchObject([{ peer: 'peer', unacknowledgedMessages: expect.any(Number) }]);
+    // Nobody answers: no verdict.
+    const path = join(daemon.directory, 'nobody');
+    expect(daemon.requestAttempt(client, '--health', '--json', '--socket', path).status).toBe(1);
+  });
+
+  it('--health --json: another status for another verdict', async () => {
+    const alone = new FirewallPair();
+    try {
+      const daemon = await alone.a.startDaemon(ours, { mode: 'FTFW', link: alone.a.link('UDP') });
+      for (const client of [ours, reference]) {
+        const { status, stdout } = daemon.requestAttempt(client, '--json', '--health');
+        expect([status, JSON.parse(stdout).health]).toEqual([4, 'never seen']);
+      }
+    } finally {
+      alone.remove();
+    }
+  });
+
   it('dumps say what the text says, an object a line', () => {
     const flows = dumpedObjects('flow', pair.a.daemon.request('-i', '--json'));
     expect(flows.map(asText).sort()).toEqual(

@@ -1,6 +1,11 @@
 import type { DaemonMode } from '../../../src/control/requests.js';
 import type { ChunkSource, ControlService, DumpForm, ResendQueueView, Subject } from '../../../src/control/service.js';
-import type { DaemonStatistics, HealthStatistics, LatencyStatistics } from '../../../src/control/statistics.js';
+import type {
+  DaemonStatistics,
+  HealthStatistics,
+  LatencyStatistics,
+  RoleStatistics,
+} from '../../../src/control/statistics.js';
 
 export function source(...pieces: (string | Uint8Array)[]): ChunkSource {
   const left = pieces.map((piece) => (typeof piece === 'string' ? new TextEncoder().encode(piece) : piece));
@@ -13,6 +18,7 @@ export class FakeService implements ControlService {
   /** What a commit waits for. */
   commitGate: Promise<void> = Promise.resolve();
   healthShown: HealthStatistics | null = null;
+  roleShown: RoleStatistics | null = null;
   internal: () => ChunkSource | null = () => source('internal\n');
 
   constructor(
@@ -120,9 +126,9 @@ export class FakeService implements ControlService {
     return `role ${role}: done\n`;
   }
 
-  role(): null {
+  role(): RoleStatistics | null {
     this.calls.push('role');
-    return null;
+    return this.roleShown;
   }
 
   resendQueue(): ResendQueueView | null {

@@ -52,6 +52,12 @@ describe('what a scrape reads', () => {
     expect(sampleOf('conntrackd_sync_state', { state: 'in_sync' })).toBe(0);
     expect(sampleOf('conntrackd_warning', { name: 'cache-full', severity: 'warning' })).toBe(1);
     expect(sampleOf('conntrackd_warning', { name: 'tcp-loose' })).toBe(0);
+    expect(sampleOf('conntrackd_role', { role: 'primary' })).toBe(1);
+    expect(sampleOf('conntrackd_role', { role: 'none' })).toBe(0);
+    expect(sampleOf('conntrackd_role_unfinished', { reason: 'overtaken' })).toBe(1);
+    expect(sampleOf('conntrackd_peer_silent_seconds', { peer: 'peer' })).toBe(0.5);
+    expect(sampleOf('conntrackd_peer_unacknowledged_seconds', { peer: 'peer' })).toBe(12);
+    expect(sampleOf('conntrackd_peer_unacknowledged_messages', { peer: 'peer' })).toBe(9);
     expect(sampleOf('conntrackd_link_up', { link: '2' })).toBe(0);
     expect(sampleOf('conntrackd_kernel_limit_flows', {})).toBe(100);
     expect(sampleOf('conntrackd_build_info', { version: '1.2.3', mode: 'sync' })).toBe(1);

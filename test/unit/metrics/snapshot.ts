@@ -80,6 +80,34 @@ export function fullService(): FakeService {
     queues: [{ name: 'txqueue', length: 3, maximum: 0xffffffff, noSpace: 0 }],
     commits: { committed: 5, failed: 1, durations: durations() },
   });
+  service.healthShown = {
+    report: {
+      health: 'behind',
+      reasons: ['9 messages unacknowledged for 12 s'],
+      peers: [
+        {
+          peer: 'peer',
+          health: 'behind',
+          heardMs: 500,
+          reasons: ['9 messages unacknowledged for 12 s'],
+          unacknowledged: { messages: 9, ageMs: 12_000 },
+        },
+      ],
+    },
+    swept: 0,
+    aged: 0,
+  };
+  service.roleShown = {
+    role: 'primary',
+    sinceSeconds: 5,
+    changes: 3,
+    overtaken: 1,
+    failed: 0,
+    last: 'role primary: done',
+    takeovers: durations(),
+    fifo: null,
+    hold: null,
+  };
   service.latency = () => [{ name: 'event loop turn', durations: durations() }];
   return service;
 }
@@ -90,6 +118,8 @@ export function snapshotOf(service: FakeService): Snapshot {
     mode: service.mode,
     statistics: service.statistics(),
     latencies: service.latency(),
+    role: service.role(),
+    peers: service.health()?.report.peers ?? [],
     control: { readFailed: 1, unknownRequest: 2 },
     host: {
       kernelFlows: 5,

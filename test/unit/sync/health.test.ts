@@ -12,6 +12,7 @@ const PEER: PeerEvidence = {
   awaited: false,
   bulks: 0,
   announced: null,
+  unacknowledged: null,
 };
 const WELL: ModeEvidence = { mode: 'FTFW', peers: [PEER], unacknowledged: null, bulkSinceMs: null, gaveUp: false };
 
@@ -48,6 +49,16 @@ describe('the verdict', () => {
     expect(verdict).toBe(health);
     if (reason === null) expect(reasons).toEqual([]);
     else expect(reasons[0]).toMatch(reason);
+  });
+
+  it('tells what each peer has not acknowledged, and for how long', () => {
+    const said = report(
+      peers({ unacknowledged: { messages: 7, sinceMs: NOW - 9000 } }, { unacknowledged: { messages: 0, sinceMs: 1 } }),
+    );
+    expect(said.peers.map(({ unacknowledged }) => unacknowledged)).toEqual([
+      { messages: 7, ageMs: 9000 },
+      { messages: 0, ageMs: 0 },
+    ]);
   });
 
   it('can be written as JSON', () => {
