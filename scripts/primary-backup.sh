@@ -1,6 +1,6 @@
 #!/bin/sh
-# Role change of a firewall, for keepalived's notify_master, notify_backup and notify_fault (or whatever moves the
-# virtual addresses):
+# Role change of a firewall, for keepalived's notify_master, notify_backup, notify_fault and notify_stop (or whatever
+# moves the virtual addresses):
 #
 #   primary-backup.sh primary|backup|fault
 #

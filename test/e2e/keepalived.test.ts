@@ -38,7 +38,9 @@ describe.concurrent.each(pairings.map((pairing) => [pairing.name, pairing] as co
           () => lab.becomesPrimary(node1),
         );
         expect(stop).toBeLessThan(UNNOTICED_DEATH_MS);
-        expect(lab.addresses(node2)).toBe(0);
+        // It is told, too: its flows are node1's now, and leave its kernel.
+        await lab.becomesFault(node2);
+        expect(node2.log()).toMatch(/flushing conntrack table in \d+ secs\n?$/);
 
         await lab.survives(
           'keepalived of node2 is started',

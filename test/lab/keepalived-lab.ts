@@ -7,6 +7,7 @@ import type { Implementation, Pairing } from './implementation.js';
 import { Machine } from './machine.js';
 import { connect, Namespace } from './namespace.js';
 import { projectRoot } from './project.js';
+import { resetsOf, watchResets } from './reset-watch.js';
 import { eventually, settled } from './waiting.js';
 
 /** The networks of examples/README.md: the example files run as they are. */
@@ -58,15 +59,6 @@ const SYSCTLS = {
   'net.netfilter.nf_conntrack_tcp_loose': 0,
   'net.netfilter.nf_conntrack_tcp_be_liberal': 0,
 };
-
-/** Counts resets a host receives or sends. */
-const RESET_WATCH = `
-table inet watch {
-  counter resets { }
-  chain received { type filter hook prerouting priority raw; tcp flags & rst == rst counter name resets; }
-  chain sent { type filter hook output priority raw; tcp flags & rst == rst counter name resets; }
-}
-`;
 
 /** Three advertisements are missed after three seconds and a bit; then the script runs, and TCP has to try again. */
 const TAKEOVER_MS = 20_000;
@@ -161,7 +153,7 @@ export class KeepalivedLab {
     host.ip('link', 'add', 'net0', 'type', 'bridge');
     host.ip('link', 'set', 'net0', 'up');
     host.ip('addr', 'add', `${prefix}.${HOST}/24`, 'dev', 'net0');
-    host.nft(RESET_WATCH);
+    watchResets(host);
     this.nodes.forEach(({ namespace }, index) => {
       connect(namespace, device, host, `port${index + 1}`);
       host.ip('link', 'set', `port${index + 1}`, 'master', 'net0');
@@ -290,8 +282,7 @@ export class KeepalivedLab {
 
   /** TCP resets that any of the hosts received or sent. */
   resets(): number {
-    const counted = [this.inside, this.outside].map((host) => host.run(['nft', 'list', 'counters', 'inet']));
-    return counted.reduce((sum, text) => sum + Number(/packets (\d+)/.exec(text)?.[1] ?? Number.NaN), 0);
+    return resetsOf([this.inside, this.outside]);
   }
 
   /** What the active node forwards, without the flows of the nodes themselves, which the example's filter ignores. */

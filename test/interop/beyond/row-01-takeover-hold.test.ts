@@ -4,6 +4,7 @@ import { FailoverLab } from '../../lab/failover-lab.js';
 import type { Firewall } from '../../lab/firewall-pair.js';
 import { tcpFlows } from '../../lab/flows.js';
 import { type Implementation, original, ours } from '../../lab/implementation.js';
+import { resetsOf, watchResets } from '../../lab/reset-watch.js';
 import { eventually, sleep } from '../../lab/waiting.js';
 
 /** So many that the commit takes its time; none of them is the one that is watched. */
@@ -44,6 +45,7 @@ describe('a connection by source NAT to the virtual address, while roles change'
     });
     for (const firewall of lab.firewalls) firewall.namespace.nft(REJECTING);
     lab.active.loadFlows(tcpFlows(FLOWS));
+    for (const host of [lab.client, lab.server]) watchResets(host);
     connection = await lab.openConnection();
     const held = (): number =>
       Number(/cache external:\ncurrent active connections:\s+(\d+)/.exec(lab.standby.daemon.request('-s'))?.[1]);
@@ -62,11 +64,14 @@ describe('a connection by source NAT to the virtual address, while roles change'
   const reset = (): Promise<boolean> =>
     eventually(() => connection.latest.state === 'broken', { withinMs: 10_000, what: 'end of the connection' });
 
+  const resets = (): number => resetsOf([lab.client, lab.server]);
+
   it('the original: a reset', async () => {
     await pairWithTraffic(original, []);
     await takeOver(({ daemon }) => ['-c', '-f', '-R', '-B'].map((word) => daemon.request(word)).join(''));
     await reset();
     expect(connection.latest.reason).toMatch(/reset/i);
+    expect(resets()).toBeGreaterThan(0);
   });
 
   it('without TakeoverHold: a reset', async () => {
@@ -75,6 +80,7 @@ describe('a connection by source NAT to the virtual address, while roles change'
     await takeOver(byRole);
     await reset();
     expect(connection.latest.reason).toMatch(/reset/i);
+    expect(resets()).toBeGreaterThan(0);
   });
 
   it('with TakeoverHold: none; the connection goes on, and nothing is held any more', async () => {
@@ -89,6 +95,7 @@ describe('a connection by source NAT to the virtual address, while roles change'
     const { sent, received } = connection.latest;
     await connection.progress(sent - received + 20_000, 20_000);
     expect(connection.latest.state).toBe('running');
+    expect(resets()).toBe(0);
     await eventually(() => !standby.namespace.run(['nft', 'list', 'tables']).includes(TABLE), {
       withinMs: 5_000,
       what: 'end of the hold',
