@@ -54,7 +54,7 @@ describe.each(modes)('examples/sync/%s', (mode) => {
     for (const node of ['node1', 'node2']) {
       const text = read('examples', 'sync', mode, node, 'keepalived.conf');
       const calls = [...text.matchAll(/notify_(\w+) "\/etc\/conntrackd\/primary-backup\.sh (\w+)"/g)];
-      expect(calls.map(([, event]) => event)).toEqual(['master', 'backup', 'fault']);
+      expect(calls.map(([, event]) => event)).toEqual(['master', 'backup', 'fault', 'stop']);
       expect(new Set(calls.map(([, , role]) => role))).toEqual(roles);
       expect(text.split('{')).toHaveLength(text.split('}').length);
     }
