@@ -1,26 +1,22 @@
-import type { Clock } from '../base/clock.js';
 import type { Logger } from '../base/logger.js';
+import type { Scheduler, Timer } from '../base/scheduler.js';
 
 /** Failures told within PERIOD_MS, each with its flow; further ones are only counted, so that they do not fill the disk. */
 const TOLD = 10;
 const PERIOD_MS = 60_000;
 
-/** Failures of direct injection as the log shows them: the first of a minute, and how many more there were. */
+/** Failures of direct injection as the log shows them: the first of a minute, and at its end how many more there were. */
 export class FailureLog {
   private told = 0;
   private untold = 0;
-  private periodMs = Number.NEGATIVE_INFINITY;
+  /** Ends the minute that the first failure began. */
+  private timer: Timer | null = null;
 
-  constructor(private readonly context: { readonly log: Logger; readonly clock: Clock }) {}
+  constructor(private readonly context: { readonly log: Logger; readonly scheduler: Scheduler }) {}
 
   /** One failure. @param text the reason. @param flow made only when it is shown */
   tell(text: string, flow: () => string): void {
-    const nowMs = this.context.clock.monotonicMs();
-    this.sumUp();
-    if (nowMs - this.periodMs >= PERIOD_MS) {
-      this.periodMs = nowMs;
-      this.told = 0;
-    }
+    this.timer ??= this.context.scheduler.after(PERIOD_MS, () => this.close());
     if (this.told >= TOLD) {
       this.untold++;
       return;
@@ -31,19 +27,18 @@ export class FailureLog {
     if (++this.told === TOLD) log.warning('direct injection: further failures of this minute are only counted');
   }
 
-  /** The failures to come have a reason that has been told. */
+  /** The failures to come have a reason that has been told: until the end of the minute they are only counted. */
   tellNoMore(): void {
-    this.sumUp();
-    this.periodMs = this.context.clock.monotonicMs();
     this.told = TOLD;
   }
 
-  /** How many failures of a minute that is over were not told. To be called now and then. */
-  sumUp(): void {
-    if (this.untold === 0) return;
-    const { log, clock } = this.context;
-    if (clock.monotonicMs() - this.periodMs < PERIOD_MS) return;
-    log.warning(`direct injection: ${this.untold} more failures, not listed`);
+  /** The minute is over, or the daemon ends: says how many failures were not told. */
+  close(): void {
+    this.timer?.cancel();
+    this.timer = null;
+    const { untold } = this;
+    this.told = 0;
     this.untold = 0;
+    if (untold > 0) this.context.log.warning(`direct injection: ${untold} more failures, not listed`);
   }
 }

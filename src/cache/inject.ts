@@ -1,5 +1,5 @@
-import type { Clock } from '../base/clock.js';
 import type { Logger } from '../base/logger.js';
+import type { Scheduler } from '../base/scheduler.js';
 import { sameIdentity } from '../flow/identity.js';
 import { K_ASIDE_MASK, K_LABELS, K_STATUS, K_TIMEOUT, KNOWN } from '../flow/layout.js';
 import type { FlowRef } from '../flow/ref.js';
@@ -29,7 +29,7 @@ export interface InjectKernel {
 /** What direct injection is given. */
 export interface InjectContext {
   readonly kernel: InjectKernel;
-  readonly clock: Clock;
+  readonly scheduler: Scheduler;
   readonly log: Logger;
   /** The flow as the original prints it under a warning, without line end. */
   describe(flow: FlowRef): string;
@@ -129,7 +129,6 @@ export class DirectInject {
 
   /** Carries out what was told this turn. */
   endTurn(): void {
-    this.failures.sumUp();
     if (this.used === 0) return;
     while (this.batch());
     for (let slot = 0; slot < this.used; slot++) this.settle(slot);

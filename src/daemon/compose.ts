@@ -71,6 +71,7 @@ class SyncDaemon implements Daemon {
   private readonly events: DaemonEvents;
   private linkWatch: LinkWatch | null = null;
   private endRehearsal: () => void = () => {};
+  private readonly endFailures: () => void;
   private readonly line = new TextBuffer();
   private readonly latency = new Latency();
   private readonly healthWatch: HealthWatch;
@@ -92,6 +93,7 @@ class SyncDaemon implements Daemon {
       ? new InternalBypass((type, flow) => mode.send?.(type, flow))
       : new InternalCache(hashLimit, perTurn(clock), feed);
     const external = this.makeExternal(sync, context);
+    this.endFailures = external instanceof DirectInject ? () => external.failures.close() : () => {};
     this.commitKernel = new KernelRequests(tcpWindowTracking);
     this.flushKernel = new KernelRequests(tcpWindowTracking);
     const expectations =
@@ -262,12 +264,12 @@ class SyncDaemon implements Daemon {
     this.engine.kernel.eventsFiltered++;
   }
 
-  private makeExternal(sync: SyncConfig, { clock }: DaemonContext): ExternalCache | DirectInject {
+  private makeExternal(sync: SyncConfig, { clock, scheduler }: DaemonContext): ExternalCache | DirectInject {
     const { hashLimit } = this.config.general;
     if (this.injectKernel !== null) {
       return new DirectInject({
         kernel: this.injectKernel,
-        clock,
+        scheduler,
         log: this.log,
         describe: (flow) => this.describe(flow),
       });
@@ -339,6 +341,7 @@ class SyncDaemon implements Daemon {
 
   async stop(): Promise<void> {
     this.endRehearsal();
+    this.endFailures();
     await this.roles.close();
     this.healthWatch.close();
     this.warnings.close();

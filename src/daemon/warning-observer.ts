@@ -1,14 +1,23 @@
 import type { Clock } from '../base/clock.js';
 import type { Config } from '../config/model.js';
-import type { CacheFill, EventFlow, WarningFacts } from '../config/warnings.js';
+import type { CacheFill, EventFlow, KernelSettings, WarningFacts } from '../config/warnings.js';
 import type { CacheStatistics, DaemonStatistics } from '../control/statistics.js';
-import { droppedMessages, forwardedPackets, readKernelSettings, readSetting } from '../kernel/proc.js';
 
 /** Forwarded packets between two looks that would have made a flow, if there were any: more than a few strays. */
 const TRAFFIC_PACKETS = 100;
 
+/** What the kernel tells without being asked: src/kernel/proc.ts. */
+export interface KernelFiles {
+  settings(): KernelSettings;
+  /** nf_conntrack_count: flows of this namespace; null: not known. */
+  flows(): number | null;
+  forwardedPackets(): number | null;
+  droppedMessages(portId: number): number | null;
+}
+
 export interface ObserverContext {
   readonly clock: Clock;
+  readonly files: KernelFiles;
   /** The configuration in force. */
   config(): Config;
   statistics(): DaemonStatistics;
@@ -39,13 +48,13 @@ export class WarningObserver {
     const now: Sample = {
       atMs: context.clock.monotonicMs(),
       statistics: context.statistics(),
-      forwarded: forwardedPackets(),
-      dropped: eventPort === null ? null : droppedMessages(eventPort),
+      forwarded: context.files.forwardedPackets(),
+      dropped: eventPort === null ? null : context.files.droppedMessages(eventPort),
     };
     this.before = now;
     return {
       config: context.config(),
-      kernel: readKernelSettings(),
+      kernel: context.files.settings(),
       running: {
         caches: fills(now, before),
         events: events(now, before),
@@ -56,7 +65,7 @@ export class WarningObserver {
   }
 
   private tracked(now: Sample, before: Sample | null): boolean | null {
-    const count = readSetting('nf_conntrack_count');
+    const count = this.context.files.flows();
     const received = grown(now, before, ({ statistics }) => statistics.netlink.eventsReceived);
     if (count === null || count > 0 || received > 0) return count === null ? null : true;
     const hooked = this.context.tracksConnections();

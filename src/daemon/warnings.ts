@@ -5,9 +5,10 @@ import type { LinkView } from '../channel/links.js';
 import type { Config } from '../config/model.js';
 import type { DaemonStatistics, WarningStatistics } from '../control/statistics.js';
 import type { FlowFilter } from '../flow/filter.js';
+import { droppedMessages, forwardedPackets, readKernelSettings, readSetting } from '../kernel/proc.js';
 import { TrackingProbe } from '../kernel/tracking.js';
 import { replicatedLinks } from './link-flows.js';
-import { WarningObserver } from './warning-observer.js';
+import { type KernelFiles, WarningObserver } from './warning-observer.js';
 import { WarningWatch } from './warning-watch.js';
 
 export interface WarningsContext {
@@ -23,6 +24,13 @@ export interface WarningsContext {
   links(): { readonly views: readonly LinkView[]; readonly filter: FlowFilter | null };
 }
 
+const FILES: KernelFiles = {
+  settings: readKernelSettings,
+  flows: () => readSetting('nf_conntrack_count'),
+  forwardedPackets,
+  droppedMessages,
+};
+
 /** The warnings of a daemon that runs: the watch, what it looks at, and the socket that asks the kernel. */
 export class Warnings {
   private readonly watch: WarningWatch;
@@ -31,6 +39,7 @@ export class Warnings {
   constructor(context: WarningsContext) {
     const observer = new WarningObserver({
       ...context,
+      files: FILES,
       tracksConnections: () => this.probe?.tracksConnections() ?? null,
       replicatedLinks: () => {
         const { views, filter } = context.links();

@@ -92,8 +92,7 @@ describe.concurrent('warnings', () => {
     const traffic = client.start([process.execPath, '-e', SEND_DATAGRAMS, '10.2.0.1', '50']);
     onTestFinished(() => void traffic.kill('SIGKILL'));
     await expectRaised(daemon, ['nothing-tracked'], TRAFFIC_MS);
-    router.nft('table inet lab { chain forward { type filter hook forward priority 0; ct state invalid drop; }; }');
-    router.nft('table inet raw { chain out { type filter hook output priority raw; udp dport 3780 notrack; }; }');
+    router.nft(TRACKING);
     await expectRaised(daemon, []);
     expect(lines(daemon, /nothing-tracked: .*To do/)).toBe(1);
   });
@@ -233,6 +232,12 @@ describe.concurrent('warnings', () => {
     await expectRaised(daemon, []);
   });
 });
+
+/** In one step: what the daemon sends in between would be tracked, and stay so for half a minute. */
+const TRACKING = `table inet lab {
+  chain forward { type filter hook forward priority filter; ct state invalid drop; }
+  chain untracked_out { type filter hook output priority raw; oifname "eth2" notrack; }
+}`;
 
 /** Sends so many datagrams a second to an address until it is killed. */
 const SEND_DATAGRAMS = `

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Views } from '../../src/base/views.js';
 import { DirectInject, type InjectKernel } from '../../src/cache/inject.js';
+import { loopScheduler } from '../../src/daemon/clock.js';
 import type { FlowRef } from '../../src/flow/ref.js';
 import { FlowScratch } from '../../src/flow/scratch.js';
 import { encodeCreate, encodeDelete, encodeUpdate, MAX_REQUEST_BYTES } from '../../src/netlink/encode.js';
@@ -97,8 +98,7 @@ function inject(golden: InjectCase, errnos: number[]) {
     error: (text: string) => warnings.push(text),
     raw: () => {},
   };
-  const clock = { monotonicMs: () => 0, wallSeconds: () => 0 };
-  const store = new DirectInject({ kernel, clock, log, describe: () => '' });
+  const store = new DirectInject({ kernel, scheduler: loopScheduler, log, describe: () => '' });
   const bytes = bytesOf(golden.message);
   const header = new MessageHeader();
   const scratch = new FlowScratch();

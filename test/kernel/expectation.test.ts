@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ExpectationInject } from '../../src/cache/expectation-inject.js';
 import { FailureLog } from '../../src/cache/failure-log.js';
-import { machineClock } from '../../src/daemon/clock.js';
+import { loopScheduler } from '../../src/daemon/clock.js';
 import type { Expectation } from '../../src/flow/expectation.js';
 import { expectationLine } from '../../src/flow/expectation-format.js';
 import { ASIDE_HELPER, K_HELPER, KNOWN } from '../../src/flow/layout.js';
@@ -79,7 +79,7 @@ beforeEach(() => {
   const log = { info: warn, notice: warn, warning: warn, error: warn, raw: warn };
   inject = new ExpectationInject({
     kernel,
-    failures: new FailureLog({ log, clock: machineClock }),
+    failures: new FailureLog({ log, scheduler: loopScheduler }),
     injectFlows: () => {},
   });
 });

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Views } from '../../src/base/views.js';
 import { DirectInject } from '../../src/cache/inject.js';
+import { loopScheduler } from '../../src/daemon/clock.js';
 import { FlowScratch } from '../../src/flow/scratch.js';
 import { KernelRequests } from '../../src/kernel/requests.js';
 import { KernelCounters } from '../../src/kernel/statistics.js';
@@ -93,8 +94,7 @@ beforeAll(() => {
     error: (text: string) => warnings.push(text),
     raw: () => {},
   };
-  const clock = { monotonicMs: () => performance.now(), wallSeconds: () => 0 };
-  inject = new DirectInject({ kernel, clock, log, describe: () => '' });
+  inject = new DirectInject({ kernel, scheduler: loopScheduler, log, describe: () => '' });
 });
 
 afterAll(() => {

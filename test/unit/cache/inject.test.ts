@@ -86,7 +86,7 @@ class Table implements InjectKernel {
 function setUp() {
   const kernel = new Table();
   const lines: string[] = [];
-  let nowMs = 0;
+  let endMinute: (() => void) | null = null;
   const log = {
     info: () => {},
     notice: () => {},
@@ -94,15 +94,27 @@ function setUp() {
     error: (text: string) => lines.push(`ERROR ${text}`),
     raw: (text: string) => lines.push(`  ${text}`),
   };
-  const clock = { monotonicMs: () => nowMs, wallSeconds: () => 0 };
-  const store = new DirectInject({ kernel, clock, log, describe: (flow) => `flow ${flow.words[ORIG_L4]! & 0xffff}` });
+  const scheduler = {
+    after: (delayMs: number, callback: () => void) => {
+      expect(delayMs).toBe(60_000);
+      endMinute = callback;
+      return { cancel: () => (endMinute = null) };
+    },
+    soon: () => {},
+  };
+  const store = new DirectInject({
+    kernel,
+    scheduler,
+    log,
+    describe: (flow) => `flow ${flow.words[ORIG_L4]! & 0xffff}`,
+  });
   const flow = tcpFlow({ number: 1 });
   const tell = (type: number, number: number, state = 3) => {
     // One object again and again, as the decoder does it.
     flow.words.set(tcpFlow({ number, state }).words);
     store.apply(type, flow);
   };
-  return { kernel, store, tell, lines, wait: (ms: number) => (nowMs += ms) };
+  return { kernel, store, tell, lines, passMinute: () => endMinute?.() };
 }
 
 describe('DirectInject', () => {
@@ -214,8 +226,8 @@ describe('DirectInject', () => {
     expect(store.counters.created).toBe(300);
   });
 
-  it('warns of what fails, and of a flood only so often', () => {
-    const { kernel, store, tell, lines, wait } = setUp();
+  it('warns of what fails, of a flood only so often, and says at the end of the minute how many more there were', () => {
+    const { kernel, store, tell, lines, passMinute } = setUp();
     const refuse = (from: number, count: number) => {
       for (let number = from; number < from + count; number++) {
         kernel.faults.set(String(number), { errno: ENOMEM, attribute: 0 });
@@ -228,14 +240,18 @@ describe('DirectInject', () => {
     refuse(1, 99);
     expect(lines).toHaveLength(21);
     expect(lines[20]).toMatch(/only counted/);
-    wait(60_000);
+    passMinute();
+    expect(lines.slice(21)).toEqual(['direct injection: 90 more failures, not listed']);
     refuse(100, 1);
-    expect(lines.slice(21)).toEqual([
-      'direct injection: 90 more failures, not listed',
-      'could not add new ct entry: errno 12',
-      '  flow 100',
-    ]);
+    expect(lines.slice(22)).toEqual(['could not add new ct entry: errno 12', '  flow 100']);
     expect(store.counters.createFailed).toBe(101);
+    refuse(101, 20);
+    store.failures.close();
+    expect(lines.at(-1)).toBe('direct injection: 11 more failures, not listed');
+    const { length } = lines;
+    store.failures.close();
+    passMinute();
+    expect(lines).toHaveLength(length);
   });
 
   it('survives a batch that the kernel does not take', () => {
