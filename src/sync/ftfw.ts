@@ -40,10 +40,20 @@ import type {
   TrackingStatistics,
   UnacknowledgedVisitor,
 } from './mode.js';
-import { type Peer, Peers } from './peers.js';
+import { MEETING_MS, type Peer, Peers } from './peers.js';
 import { DONE, LISTEN, type MessageJudge, REJECT, Receiver, TAKE } from './receiver.js';
 import { type ControlMessage, type ResendEvents, ResendQueue } from './resend.js';
-import { BEFORE, GAP, REJOINED, SUSPECT, sequenceAfter, sequenceDistance, sequencePlus } from './sequence.js';
+import {
+  BEFORE,
+  firstSequence,
+  GAP,
+  isNearTime,
+  REJOINED,
+  SUSPECT,
+  sequenceAfter,
+  sequenceDistance,
+  sequencePlus,
+} from './sequence.js';
 
 /** What `Mode FTFW` configures. */
 export interface FtfwOptions {
@@ -64,6 +74,8 @@ const LATEST_ACK_MS = 2000;
 const RETRY_MS = 5000;
 /** A resync of our own accord is asked for at most once in so long: each is a bulk for the peers. */
 const RESYNC_MS = 10_000;
+/** On a shared link bulks begin so far apart: each is for all that asked meanwhile. */
+const BULK_MS = 1000;
 /** Messages retried at a time. */
 const RETRY_BUDGET = 1024;
 /** Flows sent before others get their turn: some 2 ms. */
@@ -76,6 +88,8 @@ const LEAST_SEPARATION = 1 << 22;
 const OWN_RANGE = 1 << 21;
 /** `maximum elements` of the transmit queue in `-s queue`: it has no limit. */
 const UNLIMITED = 0x7fffffff;
+/** Bits of all peers. */
+const EVERYBODY = -1;
 
 /**
  * FTFW: the reliable mode.
@@ -123,11 +137,13 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   private readonly transmitQueue: FlowQueue;
   private readonly resendQueue: ResendQueue;
   private readonly controlQueue: ControlMessage[] = [];
+  /** Of a shared link: control messages that were missed, which leave together with questions. */
+  private readonly repeats: ControlMessage[] = [];
   private readonly receiver: Receiver;
   private readonly peers: Peers;
   private readonly flight: FlightWindow;
   private readonly bulkCursor: BulkCursor;
-  private readonly questions = new Allowance();
+  private readonly questions: Allowance;
   private readonly announcer: Announcer;
   private readonly pointer = new FlowPointer();
   private readonly outbox: ExpectationOutbox;
@@ -149,6 +165,10 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   /** Since when something waits and nobody acknowledges anything; infinity: nothing waits. */
   private unansweredMs = Number.POSITIVE_INFINITY;
   private nextResyncMs = 0;
+  /** The peers are to be told of everything, as soon as the last time is long enough ago. */
+  private bulkDue = false;
+  private nextBulkMs = 0;
+  private readonly startedMs: number;
   private nowMs: number;
   private nextRetryMs: number;
   private retryBefore: number | null = null;
@@ -168,10 +188,12 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     this.receiver = new Receiver(this, context.external);
     // A gap wider than the peer's resend queue cannot be closed by asking, and both ends are configured alike.
     this.peers = new Peers(options.ackWindowSize, options.resendQueueSize, context.linkCount, context.sharedLink);
+    this.questions = new Allowance(context.sharedLink);
     this.flight = new FlightWindow(options.resendQueueSize);
     this.bulkCursor = new BulkCursor(table);
     this.outbox = new ExpectationOutbox(context.expectations ?? null, options.resendQueueSize, () => this.overflowed());
     this.nowMs = clock.monotonicMs();
+    this.startedMs = this.nowMs;
     this.lastTransmissionMs = this.nowMs;
     this.nextRetryMs = this.nowMs + RETRY_MS;
     const announceMs = context.countEntries === undefined ? Number.POSITIVE_INFINITY : this.nowMs;
@@ -230,7 +252,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   requestResync(): void {
     this.resyncOurs = false;
     if (this.controlQueue.some(({ flags }) => (flags & FLAG_RESYNC) !== 0)) return;
-    this.queueControl(FLAG_RESYNC, 0, 0);
+    this.queueControl(FLAG_RESYNC, 0, 0, EVERYBODY);
   }
 
   /** ResendQueueSize stays: the rings of numbers are made for it. */
@@ -364,7 +386,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   private beginNumbers(): void {
     if (this.begun) return;
     this.begun = true;
-    this.nextSequence = this.context.clock.wallSeconds() >>> 0;
+    this.nextSequence = firstSequence(this.context.clock.wallSeconds(), this.context.random());
   }
 
   private takeSequence(): number {
@@ -375,8 +397,9 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     return sequence;
   }
 
-  private queueControl(flags: number, from: number, to: number): void {
-    this.controlQueue.push({ sequence: 0, flags, from, to, acknowledged: 0 });
+  /** @param concerns bits of the peers that have to receive it */
+  private queueControl(flags: number, from: number, to: number, concerns: number): void {
+    this.controlQueue.push({ sequence: 0, flags, from, to, acknowledged: 0, concerns });
   }
 
   private flush(): void {
@@ -398,7 +421,8 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   }
 
   controlAgain(message: ControlMessage): void {
-    this.controlQueue.push(message);
+    if (this.context.sharedLink) this.repeats.push(message);
+    else this.controlQueue.push(message);
   }
 
   overflowed(): void {
@@ -414,14 +438,15 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     this.expirePeers(nowMs);
     if (this.context.sharedLink) this.separate();
     if (nowMs >= this.nextRetryMs) this.retry(nowMs);
-    this.askForMissing(nowMs);
+    this.askForMissing();
     this.weighEvidence(nowMs);
     this.resyncWhenDue(nowMs);
+    this.bulkWhenDue(nowMs);
     this.watchAnswers(nowMs);
     this.announce(nowMs);
     const idle = nowMs - this.lastTransmissionMs >= ALIVE_MS;
     const acknowledged = this.acknowledgeWaiting(idle ? 0 : LATEST_ACK_MS, nowMs);
-    if (idle && !acknowledged && !this.announcer.due) this.queueControl(FLAG_ALIVE, 0, 0);
+    if (idle && !acknowledged && !this.announcer.due) this.queueControl(FLAG_ALIVE, 0, 0, EVERYBODY);
     this.sendControls();
     this.flush();
   }
@@ -429,11 +454,14 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   deadlineMs(): number {
     let deadline = Math.min(this.lastTransmissionMs + ALIVE_MS, this.nextRetryMs, this.flight.deadlineMs);
     if (this.peers.live > 0) deadline = Math.min(deadline, this.announcer.nextMs);
+    let asks = this.repeats.length > 0;
     for (const peer of this.peers.all) {
       if (peer.waiting) deadline = Math.min(deadline, peer.waitingSinceMs + LATEST_ACK_MS);
-      if (peer.missing.pending) deadline = Math.min(deadline, this.questions.nextMs);
+      if (peer.missing.pending) asks = true;
     }
+    if (asks) deadline = Math.min(deadline, this.questions.nextMs);
     if (this.resyncDue) deadline = Math.min(deadline, this.nextResyncMs);
+    if (this.bulkDue) deadline = Math.min(deadline, this.nextBulkMs);
     return Math.min(deadline, this.peers.deadlineMs);
   }
 
@@ -449,7 +477,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   }
 
   private acknowledge(peer: Peer, to: number): void {
-    this.queueControl(FLAG_ACK, peer.acknowledgeFrom, to);
+    this.queueControl(FLAG_ACK, peer.acknowledgeFrom, to, peer.bit);
     peer.acknowledged();
   }
 
@@ -472,6 +500,12 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     this.context.logger.notice('resync requested');
     this.requestResync();
     this.resyncOurs = true;
+  }
+
+  private bulkWhenDue(nowMs: number): void {
+    if (!this.bulkDue || nowMs < this.nextBulkMs) return;
+    this.bulkDue = false;
+    this.sendBulk(nowMs);
   }
 
   /** Entries go that a peer no longer has, and what it did not tell whole is asked for again. */
@@ -498,7 +532,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     if (this.announcer.account.pending && this.announcer.account.settle(this.resendQueue.oldest)) {
       this.announcer.hasNews(nowMs);
     }
-    if (this.announcer.tick(nowMs)) this.queueControl(FLAG_ALIVE, 0, 0);
+    if (this.announcer.tick(nowMs)) this.queueControl(FLAG_ALIVE, 0, 0, EVERYBODY);
   }
 
   /** Messages that a peer passed over, acknowledging later ones, are sent again. Only a hello leaves such holes. */
@@ -548,7 +582,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     if (!data && !isControl(header)) return REJECT;
     const { flags, sequence } = header;
     const hello = (flags & FLAG_HELLO) !== 0;
-    const peer = this.peers.find(number) ?? this.meet(number, hello ? null : sequence);
+    const peer = this.peers.find(number) ?? this.meet(number, sequence, hello);
     this.speaker = peer.number;
     if (this.peers.heard(peer, this.nowMs)) this.returned(peer);
     if (hello && !this.hello(peer, header)) return DONE;
@@ -581,13 +615,29 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     if (peer.evidence.lives !== lives) this.resyncDue = true;
   }
 
-  private meet(number: number, sequence: number | null): Peer {
-    const peer = this.peers.meet(number, sequence, this.nowMs);
+  private meet(number: number, sequence: number, hello: boolean): Peer {
+    const nearTime = this.isNearTime(sequence);
+    const peer = this.peers.meet(number, hello && nearTime ? null : sequence, nearTime, this.nowMs);
+    if (peer.tracker.started) return peer;
     this.resendQueue.unmark(peer.bit);
     this.outbox.unmark(peer.bit);
-    // It runs already, and where it was we were not heard, nor our HELLO, which another node may have answered.
-    if (this.context.sharedLink && sequence !== null && !peer.tracker.started) this.ownHello.saying = true;
+    if (this.context.sharedLink && !hello) this.meetStranger();
     return peer;
+  }
+
+  /**
+   * A node that runs already. Where it was we were not heard, nor our HELLO, which another node may have answered. When
+   * we are no newcomer either, neither of us knows what the other one said until now.
+   */
+  private meetStranger(): void {
+    this.ownHello.saying = true;
+    if (this.nowMs - this.startedMs < MEETING_MS) return;
+    this.resyncDue = true;
+    this.bulkDue = true;
+  }
+
+  private isNearTime(sequence: number): boolean {
+    return isNearTime(sequence, this.context.clock.wallSeconds());
   }
 
   private returned(peer: Peer): void {
@@ -630,33 +680,32 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     return true;
   }
 
-  /** Acknowledges what came before the gap and asks for the gap; too often in a row, asks a little later for all of it. */
+  /** Acknowledges what came before the gap and asks for the gap; too often in a row, it does both a little later. */
   private gap(peer: Peer, sequence: number): void {
     const { tracker } = peer;
     peer.evidence.gap(sequence);
     // After a long silence it may have given up what we ask for, and says so nowhere.
     if (peer.returning) this.resyncDue = true;
     this.tracking.lost += sequenceDistance(tracker.missingFrom, tracker.missingTo) + 1;
-    const from = peer.waiting ? peer.acknowledgeFrom : tracker.missingFrom;
-    if (this.mayAsk(peer)) {
-      if (peer.waiting) this.acknowledge(peer, tracker.last);
-      this.queueControl(FLAG_NACK, tracker.missingFrom, tracker.missingTo);
-    } else peer.missing.add(from, tracker.missingTo);
+    peer.missing.add(peer.waiting ? peer.acknowledgeFrom : null, tracker.missingFrom, tracker.missingTo);
     peer.acknowledged();
     peer.resetWindow();
+    this.askForMissing();
   }
 
-  private mayAsk(peer: Peer): boolean {
-    return !peer.missing.pending && this.questions.take(this.nowMs);
+  private get hasQuestions(): boolean {
+    return this.repeats.length > 0 || this.peers.all.some(({ missing }) => missing.pending);
   }
 
-  /** Asks for what could not be asked for at once. */
-  private askForMissing(nowMs: number): void {
-    for (const peer of this.peers.all) {
-      const { missing } = peer;
-      if (!missing.pending || !this.questions.take(nowMs)) continue;
-      this.queueControl(FLAG_NACK, missing.from, missing.to);
-      missing.pending = false;
+  /** Asks, when we may, for all that is missing. */
+  private askForMissing(): void {
+    if (!this.hasQuestions || !this.questions.take(this.nowMs)) return;
+    this.controlQueue.push(...this.repeats.splice(0));
+    for (const { missing, bit } of this.peers.all) {
+      for (const { received, missingFrom, missingTo } of missing.take()) {
+        if (received !== null) this.queueControl(FLAG_ACK, received, sequencePlus(missingFrom, -1), bit);
+        this.queueControl(FLAG_NACK, missingFrom, missingTo, bit);
+      }
     }
   }
 
@@ -667,8 +716,8 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     peer.resetWindow();
     this.logJump(peer, sequence, 'followed');
     this.tracking.lost += tracker.refused;
-    if (this.mayAsk(peer)) this.queueControl(FLAG_NACK, tracker.missingFrom, tracker.missingTo);
-    else peer.missing.add(tracker.missingFrom, tracker.missingTo);
+    peer.missing.add(null, tracker.missingFrom, tracker.missingTo);
+    this.askForMissing();
     tracker.accept(sequence);
     peer.evidence.jump(sequence);
     this.resyncDue = true;
@@ -681,7 +730,9 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
         this.tracking.before++;
         return false;
       }
-      this.newLife(peer, sequence, (flags & FLAG_HELLO_BACK) !== 0);
+      // A stream that goes on is the same life's, greeting another node. Not the original's, whose next life may go on.
+      const sameLife = peer.tracker.continues(sequence) && !this.isNearTime(sequence);
+      if (!sameLife) this.newLife(peer, sequence, (flags & FLAG_HELLO_BACK) !== 0);
     }
     this.ownHello.answer();
     return true;
@@ -691,11 +742,16 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     const known = peer.tracker.started;
     peer.restart();
     peer.greeting.begin(sequence, this.nowMs);
+    if (!known) {
+      // What was said before it was heard for the first time waits for it: it may have been there all the time.
+      if (!this.context.sharedLink) this.resendQueue.askAgain();
+      return;
+    }
     if (!knowsUs) {
       this.forgive(peer);
       if (this.peers.live <= 1) this.shortOf = false;
     }
-    if (!known || this.context.sweep === undefined) return;
+    if (this.context.sweep === undefined) return;
     // Of the flows it told us in its former life it may have lost some: only all of those it has now can tell.
     this.context.logger.notice(`${this.nameOf(peer)} has started anew`);
     this.resyncDue = true;
@@ -719,7 +775,7 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
     else if ((flags & FLAG_ACK) !== 0) this.acknowledgedBy(peer, from, to);
     else {
       this.flight.missed();
-      this.resendQueue.missed(from, to);
+      this.resendQueue.missed(from, to, peer.bit);
       this.outbox.missed(from, to);
       this.makeUp();
     }
@@ -756,11 +812,19 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   }
 
   private resyncRequested(): void {
-    const { logger, bulkFromKernel } = this.context;
+    const { logger, sharedLink } = this.context;
     logger.notice('resync requested by other node');
-    logger.notice('sending bulk update');
     // Soon: who asked is not to take a pause of ours for the end of the bulk.
     this.announcer.hasNews(this.nowMs);
+    // Nodes that start together all ask, several times: one answer a second reaches all of them.
+    if (sharedLink && this.nowMs < this.nextBulkMs) this.bulkDue = true;
+    else this.sendBulk(this.nowMs);
+  }
+
+  private sendBulk(nowMs: number): void {
+    const { logger, bulkFromKernel } = this.context;
+    this.nextBulkMs = nowMs + BULK_MS;
+    logger.notice('sending bulk update');
     if (bulkFromKernel) bulkFromKernel();
     else this.bulk();
   }
@@ -835,12 +899,12 @@ export class Ftfw implements SyncMode, MessageJudge, ResendEvents {
   }
 
   controlMessages(): number {
-    return this.controlQueue.length + this.resendQueue.controlLength;
+    return this.controlQueue.length + this.repeats.length + this.resendQueue.controlLength;
   }
 
   queues(): QueueStatistics[] {
     const { transmitQueue, controlQueue, resendQueue, outbox } = this;
-    const unsent = transmitQueue.length + controlQueue.length + outbox.waiting;
+    const unsent = transmitQueue.length + controlQueue.length + this.repeats.length + outbox.waiting;
     return [
       { name: 'txqueue', length: unsent, maximum: UNLIMITED, overflows: 0 },
       {

@@ -1,6 +1,6 @@
 import { BulkEvidence } from './bulk-evidence.js';
 import { Greeting } from './greeting.js';
-import { MissingRange } from './missing.js';
+import { PutOff } from './missing.js';
 import { SequenceTracker, sequenceAfter, sequenceDistance } from './sequence.js';
 
 /** A peer that says nothing for so long is gone; it would say ALIVE every second. */
@@ -12,7 +12,7 @@ const MOST_PEERS = 64;
 /** Links of one peer: a configuration has at most four (spec/config.md), each may be heard on. */
 const MOST_LINKS = 4;
 /** Peers that run already are all met within so long: each says something every second. */
-const MEETING_MS = 3000;
+export const MEETING_MS = 3000;
 /** Messages that may be lost, or overtake, while a peer changes its link: about one socket buffer of packets. */
 const LINK_CHANGE_LOSS = 8192;
 
@@ -20,7 +20,7 @@ const LINK_CHANGE_LOSS = 8192;
 export class Peer {
   readonly tracker: SequenceTracker;
   /** Asked for as soon as we may. */
-  readonly missing = new MissingRange();
+  readonly missing = new PutOff();
   /** What it has told us of all its flows. */
   readonly evidence: BulkEvidence;
   /** First message not acknowledged yet, while `waiting`. */
@@ -99,7 +99,7 @@ export class Peer {
     this.tracker.restart();
     this.acknowledged();
     this.resetWindow();
-    this.missing.pending = false;
+    this.missing.clear();
     this.greeting.forget();
     this.passed = null;
   }
@@ -146,16 +146,18 @@ export class Peers {
 
   /**
    * A peer not heard of before. When its message goes on with the stream of a known peer, it is that one, now speaking
-   * through another of its links, or from another address of the same link. Two senders on one link that are met
-   * together are two peers, however alike their numbers: nodes that start together begin with nearly the same.
+   * through another of its links, or from another address of the same link. Where its number may be the original's, two
+   * senders on one link that are met together are two peers, however alike their numbers: originals that start together
+   * begin with nearly the same.
    *
-   * @param sequence of its first message, null when that is a HELLO
+   * @param sequence of its first message, null when that says nothing: a HELLO of an original
+   * @param nearTime its number may be the original's (sequence.ts)
    */
-  meet(number: number, sequence: number | null, nowMs: number): Peer {
+  meet(number: number, sequence: number | null, nearTime: boolean, nowMs: number): Peer {
     const same =
       sequence === null
         ? undefined
-        : this.all.find((peer) => this.mayBe(peer, number, nowMs) && peer.goesOnWith(sequence));
+        : this.all.find((peer) => (!nearTime || this.mayBe(peer, number, nowMs)) && peer.goesOnWith(sequence));
     if (same === undefined) return this.add(number, nowMs);
     if (same.aliases.length >= MOST_LINKS) same.aliases.shift();
     same.aliases.push(number);

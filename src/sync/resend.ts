@@ -13,8 +13,10 @@ export interface ControlMessage {
   flags: number;
   from: number;
   to: number;
-  /** Bits of the peers that have acknowledged it. */
+  /** Bits of the peers that have acknowledged it, and of those whom it does not concern. */
   acknowledged: number;
+  /** Bits of the peers whom it concerns: an ACK or NACK the one that it is about, a request for a resync all. */
+  readonly concerns: number;
 }
 
 /** Where messages go that leave the resend queue. */
@@ -116,7 +118,7 @@ export class ResendQueue {
       this.controls.splice(Math.max(0, oldest), 1);
       this.overflows++;
     }
-    message.acknowledged = 0;
+    message.acknowledged = ~message.concerns;
     this.controls.push(message);
   }
 
@@ -137,9 +139,12 @@ export class ResendQueue {
     this.forRange(from, to, mark);
   }
 
-  /** A peer has missed `from`..`to`: what of it still waits is sent again. */
-  missed(from: number, to: number): void {
-    this.retryControls((message) => !sequenceAfter(from, message.sequence) && !sequenceAfter(message.sequence, to));
+  /** A peer has missed `from`..`to`: what of it still waits is sent again, where it concerns that peer. */
+  missed(from: number, to: number, peer: number): void {
+    this.retryControls(
+      ({ sequence, concerns }) =>
+        (concerns & peer) !== 0 && !sequenceAfter(from, sequence) && !sequenceAfter(sequence, to),
+    );
     this.forRange(from, to, (row) => this.retry(row));
   }
 
@@ -149,14 +154,19 @@ export class ResendQueue {
    * beginning, and no resync would tell it.
    */
   forgive(peer: number, required: number): void {
-    this.retryControls((message) => (message.flags & FLAG_RESYNC) !== 0);
+    this.askAgain();
     for (let row = this.flows.head; row !== NO_ROW; ) {
       const next = this.flows.after(row);
       if (this.table.state(row) === STATE_DEAD) this.retry(row);
       else this.markFlow(row, this.table.word(row, SEQUENCE) & this.mask, peer, required);
       row = next;
     }
-    this.acknowledgeControls(0, 0, peer, required, true);
+    this.markControls(0, this.controls.length, peer, required);
+  }
+
+  /** Requests for a resync are sent again. */
+  askAgain(): void {
+    this.retryControls(({ flags }) => (flags & FLAG_RESYNC) !== 0);
   }
 
   /**
@@ -289,12 +299,35 @@ export class ResendQueue {
     this.events.again(row);
   }
 
-  private acknowledgeControls(from: number, to: number, peer: number, required: number, all = false): void {
-    this.controls = this.controls.filter((message) => {
-      if (!all && (sequenceAfter(from, message.sequence) || sequenceAfter(message.sequence, to))) return true;
+  private acknowledgeControls(from: number, to: number, peer: number, required: number): void {
+    const { controls } = this;
+    const first = this.firstControlFrom(from);
+    let end = first;
+    while (end < controls.length && !sequenceAfter(controls[end]!.sequence, to)) end++;
+    if (end > first) this.markControls(first, end, peer, required);
+  }
+
+  /** Index of the first control message sent with this number or a later one: they are in the order of their numbers. */
+  private firstControlFrom(sequence: number): number {
+    let low = 0;
+    for (let high = this.controls.length; low < high; ) {
+      const middle = (low + high) >> 1;
+      if (sequenceAfter(sequence, this.controls[middle]!.sequence)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** A peer has received the control messages of index `first` up to, and without, `end`. */
+  private markControls(first: number, end: number, peer: number, required: number): void {
+    const { controls } = this;
+    let kept = first;
+    for (let index = first; index < end; index++) {
+      const message = controls[index]!;
       message.acknowledged |= peer;
-      return (message.acknowledged & required) !== required;
-    });
+      if ((message.acknowledged & required) !== required) controls[kept++] = message;
+    }
+    if (kept < end) controls.splice(kept, end - kept);
   }
 
   private retryControls(chosen: (message: ControlMessage) => boolean): void {

@@ -18,6 +18,24 @@ export function sequencePlus(sequence: number, steps: number): number {
   return (sequence + steps) >>> 0;
 }
 
+/** The original's numbers begin at the time of day, and are at least so near to it for its first thousand million. */
+const NEAR_TIME = 2 ** 30;
+
+/**
+ * Where the numbers of a life begin: anywhere far from the time of day. So two lives of a node, and two nodes on one
+ * link, are told apart by their numbers alone (decisions/0009-numbers.md).
+ *
+ * @param random in [0, 1)
+ */
+export function firstSequence(wallSeconds: number, random: number): number {
+  return sequencePlus(wallSeconds, NEAR_TIME + Math.floor(random * 2 * NEAR_TIME));
+}
+
+/** True when a stream of such numbers may be the original's: another life of it, or another node, may have them, too. */
+export function isNearTime(sequence: number, wallSeconds: number): boolean {
+  return Math.abs(sequenceDistance(wallSeconds, sequence)) < NEAR_TIME;
+}
+
 // What a tracker says about a message.
 /** Follows the last one, or is the first. */
 export const IN_ORDER = 0;

@@ -7,6 +7,7 @@ import { STATE_DEAD } from '../../src/flow/layout.js';
 import { FlowScratch } from '../../src/flow/scratch.js';
 import { FlowTable, NO_ROW } from '../../src/flow/table.js';
 import type { SyncContext, SyncMode } from '../../src/sync/mode.js';
+import { sequencePlus } from '../../src/sync/sequence.js';
 import { decodeFlow } from '../../src/wire/decode.js';
 import { MessageHeader, readHeader } from '../../src/wire/header.js';
 import { CONTROL, FLOW_DESTROY, FLOW_NEW } from '../../src/wire/tables.js';
@@ -72,10 +73,12 @@ export class Replay {
   ) {
     const first = dialogue.steps.find((step) => step.dir === 'daemon->peer')!;
     const firstSequence = Number.parseInt(first.hex!.slice(8, 16), 16);
+    // With a random number in the middle, FTFW's numbers begin half way round from the time of day (sequence.ts).
+    const wallSeconds = /Mode FTFW/.test(dialogue.config) ? sequencePlus(firstSequence, 2 ** 31) : firstSequence;
     this.mode = makeMode({
       table: this.table,
       sink: new PacketSink((packet) => this.sent.push(Buffer.from(packet).toString('hex'))),
-      clock: { monotonicMs: () => this.nowMs, wallSeconds: () => firstSequence },
+      clock: { monotonicMs: () => this.nowMs, wallSeconds: () => wallSeconds },
       logger: silentLogger,
       encode: { timeout: clause(dialogue, 'CommitTimeout', 0) === 0, windowTracking: false },
       sharedLink: dialogue.channel === 'multicast',

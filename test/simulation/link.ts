@@ -16,6 +16,8 @@ export interface Weather {
 
 export const FAIR: Weather = { loss: 0, repeat: 0, reorder: 0, longestMs: 0, damage: 0, stray: 0 };
 
+const MOST_NODES = 64;
+
 /** A wire all nodes hang on; with two nodes, the pair's own. */
 export class Link {
   weather: Weather = FAIR;
@@ -24,6 +26,8 @@ export class Link {
   readonly away = new Set<number>();
   /** Groups of nodes that hear each other, and nobody of the others hears them. */
   readonly islands = new Set<readonly number[]>();
+  /** How often a node has come by another address. */
+  private readonly moves = new Map<number, number>();
   private readonly nodes: Array<(packet: Uint8Array, from: number) => void> = [];
 
   constructor(
@@ -33,6 +37,11 @@ export class Link {
 
   join(node: number, receive: (packet: Uint8Array, from: number) => void): void {
     this.nodes[node] = receive;
+  }
+
+  /** From now on the node is heard under another number. */
+  move(node: number): void {
+    this.moves.set(node, (this.moves.get(node) ?? 0) + 1);
   }
 
   send(packet: Uint8Array, from: number): void {
@@ -59,7 +68,8 @@ export class Link {
   private deliver(packet: Uint8Array, from: number, to: number): void {
     const { random, weather, timeline } = this;
     const delayMs = random.chance(weather.reorder) ? random.between(1, weather.longestMs) : 1;
-    timeline.at(timeline.nowMs + delayMs, () => this.nodes[to]!(packet, from));
+    const number = from + (this.moves.get(from) ?? 0) * MOST_NODES;
+    timeline.at(timeline.nowMs + delayMs, () => this.nodes[to]!(packet, number));
   }
 
   private damaged(packet: Uint8Array): Uint8Array {

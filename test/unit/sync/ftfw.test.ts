@@ -19,6 +19,10 @@ import {
 import { PacketSink } from '../../simulation/packet-sink.js';
 
 const START = 1_700_000_000;
+/** With a random number in the middle, numbers begin so far from the time of day (sequence.ts). */
+const HALF_WAY = 2 ** 31;
+/** Where numbers of this implementation may begin, and the original's do not. */
+const FAR_FROM_TIME = 2_500_000_000;
 const QUEUE = 100;
 
 interface Sent {
@@ -51,7 +55,7 @@ beforeEach(() => {
     {
       table,
       sink: new PacketSink((packet) => record(packet)),
-      clock: { monotonicMs: () => nowMs, wallSeconds: () => START },
+      clock: { monotonicMs: () => nowMs, wallSeconds: () => START + HALF_WAY },
       logger: { info: log, notice: log, warning: log, error: log, raw: log },
       encode: { timeout: false, windowTracking: false },
       sharedLink: false,
@@ -118,6 +122,10 @@ function enqueue(count: number): FlowRow[] {
 
 function data(): Sent[] {
   return sent.filter(({ type }) => type <= FLOW_DESTROY);
+}
+
+function numbers(from: number, to: number): number[] {
+  return Array.from({ length: to - from + 1 }, (_, step) => from + step);
 }
 
 function resendLength(): number {
@@ -223,6 +231,79 @@ describe('a stray datagram', () => {
     expect(mode.tracking).toEqual({ lost: 0, before: 0 });
     expect(sent.filter(({ flags }) => (flags & FLAG_NACK) !== 0)).toEqual([]);
     expect(lines.length).toBe(1);
+  });
+});
+
+describe('a peer that is heard for the first time', () => {
+  it('though it has not heard us yet, gets what was said before', () => {
+    enqueue(3);
+    sent = [];
+    peerSays(FLAG_ALIVE | FLAG_HELLO);
+    expect(data()).toEqual([]);
+    greet();
+    peerSays(FLAG_ACK, START + 2, START + 2);
+    expect(data().length).toBe(2);
+  });
+
+  it('gets all flows when what was said before was more than the resend queue holds', () => {
+    enqueue(3 * QUEUE);
+    sent = [];
+    peerSays(FLAG_ALIVE | FLAG_HELLO);
+    greet();
+    for (let rounds = 0; rounds < 100 && mode.health() !== 'in sync'; rounds++) {
+      pass(1000);
+      peerSays(FLAG_ACK, START, sent.at(-1)!.sequence);
+    }
+    expect(mode.health()).toBe('in sync');
+    expect(new Set(data().map(({ sequence }) => sequence)).size).toBeGreaterThanOrEqual(3 * QUEUE);
+  });
+});
+
+describe('a peer that says HELLO while its numbers go on', () => {
+  it('greets another node: it has heard us and is waited for', () => {
+    peerSequence = FAR_FROM_TIME;
+    greet();
+    peerSays(FLAG_ALIVE);
+    enqueue(3);
+    pass(3000);
+    peerSays(FLAG_ALIVE | FLAG_HELLO);
+    expect(lines.filter((line) => line.includes('started anew'))).toEqual([]);
+    expect(resendLength()).toBeGreaterThanOrEqual(3);
+  });
+
+  it('has started anew when they may be an original’s, which takes them from the time of day', () => {
+    peerSequence = START + HALF_WAY;
+    greet();
+    peerSays(FLAG_ALIVE);
+    pass(3000);
+    peerSays(FLAG_ALIVE | FLAG_HELLO);
+    expect(lines.filter((line) => line.includes('started anew'))).toHaveLength(1);
+  });
+
+  it('has started anew though it lived for a moment only, when they are others', () => {
+    peerSequence = FAR_FROM_TIME;
+    greet();
+    peerSays(FLAG_ALIVE | FLAG_HELLO, 0, 0, FAR_FROM_TIME + 500_000_000);
+    expect(lines.filter((line) => line.includes('started anew'))).toHaveLength(1);
+  });
+});
+
+describe('gaps in quick succession', () => {
+  it('are asked for one by one, and what came in between is acknowledged, not asked for', () => {
+    greet();
+    peerSays(FLAG_ALIVE);
+    const missing: number[] = [];
+    const received = [peerSequence - 2, peerSequence - 1];
+    for (let gap = 0; gap < 60; gap++) {
+      missing.push(peerSequence++);
+      received.push(peerSequence);
+      peerSays(FLAG_ALIVE);
+    }
+    pass(3000);
+    const ranges = (flag: number) =>
+      sent.filter(({ flags }) => (flags & flag) !== 0).flatMap(({ from, to }) => numbers(from, to));
+    expect(ranges(FLAG_NACK)).toEqual(missing);
+    expect(ranges(FLAG_ACK)).toEqual(received);
   });
 });
 

@@ -30,7 +30,7 @@ describe('the ring of the resend queue leads to rows that are gone', () => {
     const { table, queue } = burst();
     queue.addFlow(table.insert(tcpFlow(0), 0), turn);
     queue.addFlow(table.insert(tcpFlow(1), 0), turn + ROWS);
-    queue.missed(turn + 1, turn + ROWS - 1);
+    queue.missed(turn + 1, turn + ROWS - 1, 1);
     queue.acknowledge(turn, turn + ROWS, 1, 1);
     expect(queue.length).toBe(0);
   });
