@@ -54,6 +54,7 @@ export const MEASURES = {
 
   commitEmpty: ratio('requests', 'commit, kernel empty', 'ms', 0.5, 0.35),
   commitPresent: ratio('requests', 'commit, all present', 'ms', 0.4, 0.15),
+  takeover: ratio('requests', 'takeover, address to last flow committed', 'ms', 0.5, 0.3),
   failover: ratio('requests', 'failover, each by its own script', 'ms', 0.5, 0.3),
   failoverScript: ratio('requests', "failover, the original's script, 100 flows", 'ms', 3, 1.5),
   cliStatistics: ratio('requests', 'CLI -s', 'ms', 5, 2),

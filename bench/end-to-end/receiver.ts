@@ -2,9 +2,8 @@ import { type Implementation, original } from '../../test/lab/implementation.js'
 import type { Sample } from './measures.js';
 import { BULK, COMMIT, DUMP_EXTERNAL, DUMP_EXTERNAL_XML, REQUEST_BULK } from './node.js';
 import { Session, type SessionContext } from './session.js';
-import { takeOver } from './takeover.js';
 
-/** The original sends, the implementation under test receives and takes over. */
+/** The original sends, the implementation under test receives and commits. */
 export function receiverSession({ flows, tested }: SessionContext): Promise<Sample> {
   return Session.run(flows, (session) => measureReceiver(session, tested));
 }
@@ -31,8 +30,6 @@ async function measureReceiver(session: Session, tested: Implementation): Promis
     await session.measureCpu('receiverNewWarm', b, () => a.load.run('create', flows));
   });
   await session.mustHold(b, 'external', flows);
-  session.record('failover', takeOver(b.firewall, 'its own'));
-  await session.quiet();
 }
 
 async function measureDumps(session: Session): Promise<void> {

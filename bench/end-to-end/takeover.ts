@@ -1,9 +1,11 @@
 import { closeSync, openSync, readSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Firewall } from '../../test/lab/firewall-pair.js';
-import { original } from '../../test/lab/implementation.js';
+import { type Implementation, original } from '../../test/lab/implementation.js';
 import { projectRoot } from '../../test/lab/project.js';
+import { ArrivalWatch } from './arrival.js';
 import type { Sample } from './measures.js';
+import { BULK } from './node.js';
 import { Session, type SessionContext, timeCommand } from './session.js';
 
 /** Where Debian's package has the original's script, and where that looks for program and configuration. */
@@ -13,32 +15,76 @@ const CONFIGURATION = '/etc/conntrackd/conntrackd.conf';
 /** Flows of a small takeover, in which starting programs is what takes the time. */
 const FEW_FLOWS = 100;
 
-/** A small takeover with the original's script. */
-export function takeoverSession({ tested }: SessionContext): Promise<Sample> {
+/** An address that comes to the node that takes over, as keepalived moves it. */
+const VIRTUAL_ADDRESS = ['198.51.100.254/32', 'dev', 'lo'];
+
+/** Takeovers: small ones by the original's script, and of many flows, each daemon in its own way. */
+export async function takeoverSession(context: SessionContext): Promise<Sample> {
+  return { ...(await smallTakeovers(context)), ...(await largeTakeovers(context)) };
+}
+
+function smallTakeovers({ tested }: SessionContext): Promise<Sample> {
   return Session.run(FEW_FLOWS, async (session) => {
-    const { a, b } = session;
-    await b.start(tested, FEW_FLOWS);
-    await a.start(original, FEW_FLOWS);
-    await session.greet();
-    await a.load.run('create', FEW_FLOWS);
-    await session.quiet();
-    await session.mustHold(b, 'external', FEW_FLOWS);
+    await replicate(session, tested);
     const times: number[] = [];
-    for (let repeat = 0; repeat < 5; repeat++) times.push(takeOver(b.firewall, "the original's"));
+    for (let repeat = 0; repeat < 5; repeat++) {
+      times.push(timeCommand(() => byOriginalScript(session.b.firewall)));
+    }
     session.record('failoverScript', times.sort((x, y) => x - y)[2]!);
   });
 }
 
-/**
- * Makes the firewall the primary one by a script: each its own, or the original's unchanged, whichever daemon runs.
- * @returns milliseconds
- */
-export function takeOver(firewall: Firewall, script: 'its own' | "the original's"): number {
-  const own = firewall.daemon.implementation.name === 'ours' && script === 'its own';
-  return own ? byOurScript(firewall) : byOriginalScript(firewall);
+/** First the moment when the last flow is in the kernel counts, then the one when all that belongs to it is done. */
+function largeTakeovers({ tested, flows }: SessionContext): Promise<Sample> {
+  return Session.run(flows, async (session) => {
+    const { a, b } = session;
+    const { namespace } = b.firewall;
+    await replicate(session, tested);
+    const watch = new ArrivalWatch(namespace);
+    try {
+      const moves = (): void => {
+        namespace.ip('addr', 'add', ...VIRTUAL_ADDRESS);
+        if (tested === original) byOriginalScript(b.firewall);
+        else byRole(b.firewall);
+      };
+      session.record('takeover', await watch.after(flows, moves));
+    } finally {
+      watch.close();
+    }
+    await session.quiet();
+    await b.load.run('destroy', flows);
+    await session.quiet();
+    await a.time(BULK);
+    await session.quiet();
+    await session.mustHold(b, 'external', flows);
+    const own = tested === original ? byOriginalScript : byOurScript;
+    session.record(
+      'failover',
+      timeCommand(() => own(b.firewall)),
+    );
+    await session.quiet();
+  });
 }
 
-function byOurScript({ namespace, daemon }: Firewall): number {
+/** The original has the flows; the daemon under test, which is to take over, has heard of all of them. */
+async function replicate(session: Session, tested: Implementation): Promise<void> {
+  const { a, b, flows } = session;
+  await b.start(tested, flows);
+  await a.start(original, flows);
+  await session.greet();
+  await a.load.run('create', flows);
+  await session.quiet();
+  await session.mustHold(b, 'external', flows);
+}
+
+/** What keepalived has the daemon do at MASTER; by the FIFO it would take no program at all. */
+function byRole({ namespace, daemon }: Firewall): void {
+  namespace.run([daemon.implementation.program, '--role', 'primary', '-C', daemon.paths.config], {
+    timeoutMs: 300_000,
+  });
+}
+
+function byOurScript({ namespace, daemon }: Firewall): void {
   const env = {
     ...process.env,
     CONNTRACKD_BIN: daemon.implementation.program,
@@ -46,16 +92,16 @@ function byOurScript({ namespace, daemon }: Firewall): number {
     CONNTRACKD_CONFIG: daemon.paths.config,
   };
   const words = [join(projectRoot, 'scripts', 'primary-backup.sh'), 'primary'];
-  return timeCommand(() => namespace.run(words, { env, timeoutMs: 300_000 }));
+  namespace.run(words, { env, timeoutMs: 300_000 });
 }
 
 /** The script finds what it looks for where it looks, in a mount namespace of its own; it is only run. */
-function byOriginalScript({ namespace, daemon }: Firewall): number {
+function byOriginalScript({ namespace, daemon }: Firewall): void {
   const { program } = daemon.implementation;
   const bound = isElf(program) ? program : wrapper(program, daemon.directory);
   const mount = `mount --bind "$1" ${PROGRAM} && mount --bind "$2" ${CONFIGURATION} && exec sh "$3" primary`;
   const words = ['unshare', '--mount', 'sh', '-c', mount, 'sh', bound, daemon.paths.config, ORIGINAL_SCRIPT];
-  return timeCommand(() => namespace.run(words, { timeoutMs: 300_000 }));
+  namespace.run(words, { timeoutMs: 300_000 });
 }
 
 /** A program that finds its other files by its own place cannot be put elsewhere: a shell calls it. */
