@@ -16,9 +16,11 @@ export default defineConfig({
       ...pure.map((name) => ({
         test: { name, setupFiles, include: [`test/${name}/**/*.test.ts`], testTimeout: 60_000 },
       })),
-      ...Object.entries(system).map(([name, maxWorkers]) => ({
+      ...Object.entries(system).map(([name, maxWorkers], index) => ({
         test: {
           name,
+          // Projects with different numbers of workers run one after the other, or not at all.
+          sequence: { groupOrder: index + 1 },
           setupFiles,
           include: [`test/${name}/**/*.test.ts`],
           testTimeout: 180_000,
