@@ -21,14 +21,14 @@ export const FTP_PORT = 21;
 
 /**
  * Makes a firewall track FTP, and forward data connections only where an expectation lets them: everything new but the
- * control connection is dropped.
+ * control connection is refused.
  */
 export function trackFtp(firewall: Firewall): void {
   firewall.namespace.nft(`
 table inet lab_ftp {
   ct helper ftp-standard { type "ftp" protocol tcp; }
   chain helpers { type filter hook prerouting priority filter; tcp dport ${FTP_PORT} ct helper set "ftp-standard"; }
-  chain data { type filter hook forward priority 10; ct state new tcp dport != ${FTP_PORT} drop; }
+  chain data { type filter hook forward priority 10; ct state new tcp dport != ${FTP_PORT} reject with tcp reset; }
 }
 `);
 }
@@ -37,14 +37,20 @@ table inet lab_ftp {
 export class FtpSession {
   private readonly children: ChildProcess[] = [];
   private readonly answers: AsyncIterator<string>;
-  private readonly client: ChildProcess;
+  private readonly process: ChildProcess;
 
-  private constructor(client: Namespace, own: string, address: string, listening: ChildProcess) {
-    this.client = client.start([process.execPath, compiled('test/lab/ftp-client'), address, String(FTP_PORT), own], {
+  private constructor(
+    private readonly client: Namespace,
+    own: string,
+    private readonly server: Namespace,
+    address: string,
+    listening: ChildProcess,
+  ) {
+    this.process = client.start([process.execPath, compiled('test/lab/ftp-client'), address, String(FTP_PORT), own], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
-    this.children.push(listening, this.client);
-    this.answers = createInterface({ input: this.client.stdout! })[Symbol.asyncIterator]();
+    this.children.push(listening, this.process);
+    this.answers = createInterface({ input: this.process.stdout! })[Symbol.asyncIterator]();
   }
 
   static async open(client: Namespace, own: string, server: Namespace, address: string): Promise<FtpSession> {
@@ -59,7 +65,7 @@ export class FtpSession {
       createInterface({ input: listening.stdout! }).once('line', () => resolve());
       listening.once('exit', (status) => reject(new Error(`the FTP server ended, status ${status}`)));
     });
-    const session = new FtpSession(client, own, address, listening);
+    const session = new FtpSession(client, own, server, address, listening);
     await session.take('login');
     return session;
   }
@@ -72,9 +78,20 @@ export class FtpSession {
   }
 
   async attempt(step: FtpStepName): Promise<FtpStep> {
-    this.client.stdin!.write(`${step}\n`);
+    this.process.stdin!.write(`${step}\n`);
     const answer = await this.answers.next();
     return JSON.parse(answer.value as string) as FtpStep;
+  }
+
+  /** Bytes that either end has sent over the control connection and that the other has not acknowledged: Send-Q of ss(8). */
+  unacknowledged(): number {
+    const connections = [
+      this.client.run(['ss', '-Htn', 'state', 'established', 'dport', '=', `:${FTP_PORT}`]),
+      this.server.run(['ss', '-Htn', 'state', 'established', 'sport', '=', `:${FTP_PORT}`]),
+    ];
+    const queues = connections.map((lines) => /^\d+\s+(\d+)\s/.exec(lines)?.[1]);
+    if (queues.includes(undefined)) throw new Error('an end of the control connection is gone');
+    return queues.reduce((sum, bytes) => sum + Number(bytes), 0);
   }
 
   close(): void {
