@@ -122,6 +122,9 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
   private purgeTimer: Timer | null = null;
   private pollTimer: Timer | null = null;
   private polling = false;
+  /** How many reads of the kernel's table for `-R` are under way; a bulk would tell half of it. */
+  private refills = 0;
+  private bulkOwed = false;
   /** Since when events wait, or what they caused; 0: nothing does. */
   private unsentSinceMs = 0;
   private transmitting = false;
@@ -263,9 +266,11 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
     this.catchUp?.use(events);
   }
 
-  /** Whether a bulk has to wait until the internal cache has learned what a commit made. */
+  /** Whether a bulk has to wait until the internal cache has learned what a commit made, or what `-R` reads. */
   bulkLater(): boolean {
-    return this.catchUp?.postponesBulk() ?? false;
+    if (this.catchUp?.postponesBulk()) return true;
+    if (this.refills > 0) this.bulkOwed = true;
+    return this.refills > 0;
   }
 
   /** The kernel drops the events of flows that do not pass the filter: those that come are not judged again. */
@@ -523,14 +528,24 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
     this.context.log.notice('resync with master conntrack table');
     this.kernel.resyncs++;
     const before = this.noSpaceNow();
+    this.refills++;
     return new Promise((resolve, reject) => {
       resync.request(POPULATE, (error) => {
         if (error === null) this.filled(before);
+        this.refills--;
+        this.payBulk();
         this.transmit();
         if (error === null) resolve();
         else reject(error);
       });
     });
+  }
+
+  /** Begins the bulk that was asked for while the internal cache was being filled. */
+  private payBulk(): void {
+    if (!this.bulkOwed || this.refills > 0) return;
+    this.bulkOwed = false;
+    this.context.mode.bulk();
   }
 
   /** `-B`. */
