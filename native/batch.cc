@@ -1,8 +1,10 @@
 // Many datagrams per system call, straight into and out of memory of the caller.
+#include <netinet/udp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 #include "addon.h"
 
@@ -13,9 +15,15 @@ namespace {
 constexpr size_t kMaxBatch = 512;
 // sizeof(struct sockaddr_in6), the longest address of the families used (netinet/in.h).
 constexpr size_t kSourceBytes = 28;
+// Room for the length of the datagrams that one message is cut into (UDP_SEGMENT, udp(7): a uint16_t).
+constexpr size_t kControlBytes = CMSG_SPACE(sizeof(uint16_t));
+// A message with all that it is cut into is no longer than one UDP datagram may be (RFC 768), its headers left out.
+constexpr size_t kLongestRun = 65000;
 
 thread_local mmsghdr headers[kMaxBatch];
 thread_local iovec vectors[kMaxBatch];
+alignas(cmsghdr) thread_local uint8_t controls[kMaxBatch][kControlBytes];
+thread_local uint16_t runs[kMaxBatch];
 
 void Prepare(size_t index, uint8_t* at, size_t length, uint8_t* address, size_t addressBytes) {
   vectors[index] = iovec{at, length};
@@ -59,7 +67,32 @@ Napi::Value ReceiveBatch(const Napi::CallbackInfo& info) {
   return Result(info, received);
 }
 
-// arguments: fd, buffer, offsets (Uint32Array), lengths (Uint32Array), first, count, destination (Uint8Array or null)
+/**
+ * How many packets, from the first one on, can leave as one message that the kernel cuts into datagrams again: they lie
+ * one behind the other and are of one length, except that the last may be shorter.
+ */
+size_t RunOf(const uint32_t* offset, const uint32_t* length, size_t most) {
+  size_t run = 1;
+  size_t bytes = length[0];
+  while (run < most && length[run - 1] == length[0] && length[run] <= length[0] && length[run] > 0 &&
+         offset[run] == offset[0] + bytes && bytes + length[run] <= kLongestRun) {
+    bytes += length[run];
+    run++;
+  }
+  return run;
+}
+
+void CutInto(size_t index, uint16_t segmentBytes) {
+  msghdr& header = headers[index].msg_hdr;
+  header.msg_control = controls[index];
+  header.msg_controllen = kControlBytes;
+  cmsghdr* control = CMSG_FIRSTHDR(&header);
+  *control = cmsghdr{CMSG_LEN(sizeof segmentBytes), SOL_UDP, UDP_SEGMENT};
+  std::memcpy(CMSG_DATA(control), &segmentBytes, sizeof segmentBytes);
+}
+
+// arguments: fd, buffer, offsets (Uint32Array), lengths (Uint32Array), first, count, destination (Uint8Array or null),
+// most packets of equal length that the kernel gets as one message
 Napi::Value SendBatch(const Napi::CallbackInfo& info) {
   Bytes buffer, offsets, lengths, destination;
   if (!ReadBytes(info[1], &buffer) || !ReadBytes(info[2], &offsets) || !ReadBytes(info[3], &lengths) ||
@@ -75,10 +108,20 @@ Napi::Value SendBatch(const Napi::CallbackInfo& info) {
   auto* length = reinterpret_cast<const uint32_t*>(lengths.data) + first;
   for (size_t i = 0; i < count; i++) {
     if (static_cast<uint64_t>(offset[i]) + length[i] > buffer.size) return OutOfRange(info, "packet outside of the buffer");
-    Prepare(i, buffer.data + offset[i], length[i], destination.data, destination.size);
+  }
+  size_t most = std::max(Integer(info, 7), 1);
+  size_t messages = 0;
+  for (size_t i = 0; i < count; i += runs[messages++]) {
+    size_t run = RunOf(offset + i, length + i, std::min(most, count - i));
+    size_t bytes = offset[i + run - 1] + length[i + run - 1] - offset[i];
+    Prepare(messages, buffer.data + offset[i], bytes, destination.data, destination.size);
+    if (run > 1) CutInto(messages, static_cast<uint16_t>(length[i]));
+    runs[messages] = static_cast<uint16_t>(run);
   }
   int fd = Integer(info, 0);
-  return Result(info, Retry([&] { return sendmmsg(fd, headers, count, MSG_DONTWAIT | MSG_NOSIGNAL); }));
+  long sent = Retry([&] { return sendmmsg(fd, headers, messages, MSG_DONTWAIT | MSG_NOSIGNAL); });
+  if (sent < 0) return Result(info, sent);
+  return Result(info, std::accumulate(runs, runs + sent, 0L));
 }
 
 }  // namespace

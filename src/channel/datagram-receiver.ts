@@ -27,12 +27,21 @@ const SHORTEST_SLOT = 2048;
 /** No UDP datagram is longer (RFC 768: 16-bit length). */
 const LONGEST_SLOT = 65536;
 
+/** The calls a receiver makes; the rehearsal puts others in their place. */
+export interface ReceiverCalls {
+  readonly receiveBatch: typeof receiveBatch;
+  poll(fd: number, callback: () => void): Pick<Poll, 'start' | 'stop' | 'close'>;
+}
+
+export const NATIVE_CALLS: ReceiverCalls = { receiveBatch, poll: (fd, callback) => new Poll(fd, callback) };
+
 export interface DatagramReceiverContext {
   readonly statistics: ChannelStatistics;
   readonly guard: Guard;
   /** Null: plain text. */
   readonly seal: Seal | null;
   readonly receiver: ChannelReceiver;
+  readonly calls?: ReceiverCalls;
 }
 
 /** Receives datagrams in batches and tells their senders apart. */
@@ -41,6 +50,8 @@ export class DatagramReceiver {
   private readonly receiver: ChannelReceiver;
   private readonly guard: Guard;
   private readonly seal: Seal | null;
+  private readonly poller: ReceiverCalls['poll'];
+  private readonly receiveBatch: ReceiverCalls['receiveBatch'];
   private readonly lengths = new Int32Array(BATCH);
   private readonly sources = new Uint32Array(BATCH * SOURCE_WORDS);
   private readonly sourceBytes = new Uint8Array(this.sources.buffer, 0, BATCH * SOCKADDR_IN6_BYTES);
@@ -48,15 +59,17 @@ export class DatagramReceiver {
   private views = new Views(0);
   private slotBytes = 0;
   private fd = -1;
-  private poll: Poll | null = null;
+  private poll: Pick<Poll, 'start' | 'stop' | 'close'> | null = null;
   private pace = new BurstPace(GATHER_FROM, 0);
   private restTimer: NodeJS.Timeout | null = null;
 
-  constructor({ statistics, guard, seal, receiver }: DatagramReceiverContext) {
+  constructor({ statistics, guard, seal, receiver, calls = NATIVE_CALLS }: DatagramReceiverContext) {
     this.statistics = statistics;
     this.guard = guard;
     this.seal = seal;
     this.receiver = receiver;
+    this.poller = calls.poll;
+    this.receiveBatch = calls.receiveBatch;
   }
 
   /**
@@ -69,7 +82,7 @@ export class DatagramReceiver {
     this.pace = new BurstPace(GATHER_FROM, bufferBytes / 2 / DATAGRAM_MEMORY_BYTES);
     this.table = sources;
     this.fd = fd;
-    this.poll = new Poll(fd, () => this.receive());
+    this.poll = this.poller(fd, () => this.receive());
     this.poll.start(POLL_READABLE);
   }
 
@@ -96,7 +109,7 @@ export class DatagramReceiver {
 
   private receive(): void {
     const { views, slotBytes, statistics } = this;
-    const count = receiveBatch(this.fd, views.buffer, slotBytes, BATCH, this.lengths, this.sourceBytes);
+    const count = this.receiveBatch(this.fd, views.buffer, slotBytes, BATCH, this.lengths, this.sourceBytes);
     if (count < 0) {
       statistics.receiveErrors++;
       return;

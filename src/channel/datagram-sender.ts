@@ -1,4 +1,4 @@
-import { EAGAIN, ENOBUFS, POLL_WRITABLE } from '../native/constants.js';
+import { EAGAIN, EINVAL, EIO, EMSGSIZE, ENOBUFS, POLL_WRITABLE } from '../native/constants.js';
 import { Poll, sendBatch } from '../native/index.js';
 import type { ChannelStatistics } from './channel.js';
 import { Packer, type PacketOutlet } from './packer.js';
@@ -12,6 +12,13 @@ const BLOCK_BYTES = 256 * 1024;
 const MOST_PACKETS = 512;
 /** ENOBUFS: a queue of the device is full, which no readiness tells about. The time it takes to send some 100 packets. */
 const FULL_DEVICE_RETRY_MS = 1;
+
+/**
+ * Packets of equal length that the kernel gets as one and cuts into datagrams at the end of their way (UDP_SEGMENT): it
+ * takes a packet through its layers in 3 to 6 µs, a sixteenth of 16 in 0.8, a 44th of 44 in 0.7. No more than pays, as
+ * what drops packets on this machine (a full queue, a firewall rule) drops all of them.
+ */
+const RUN = 16;
 
 /** The calls a sender makes; tests put others in their place. */
 export interface SenderCalls {
@@ -32,6 +39,8 @@ export class DatagramSender implements PacketOutlet {
   private poll: Pick<Poll, 'start' | 'stop' | 'close'> | null = null;
   private timer: NodeJS.Timeout | null = null;
   private blocked = false;
+  /** Packets that the kernel may get as one; 1: where the link goes it cannot cut them. */
+  private run = RUN;
 
   constructor(
     private readonly statistics: ChannelStatistics,
@@ -55,6 +64,7 @@ export class DatagramSender implements PacketOutlet {
     this.packer.setPacketBytes(packetBytes);
     this.fd = fd;
     this.destination = destination;
+    this.run = RUN;
     this.poll = this.calls.poll(fd, () => this.resume());
   }
 
@@ -90,12 +100,15 @@ export class DatagramSender implements PacketOutlet {
   private sendSome(): void {
     const { packer } = this;
     const { offsets, lengths, first, pending } = packer;
-    const sent = this.calls.sendBatch(this.fd, packer.views.buffer, offsets, lengths, first, pending, this.destination);
+    const { buffer } = packer.views;
+    const sent = this.calls.sendBatch(this.fd, buffer, offsets, lengths, first, pending, this.destination, this.run);
     if (sent > 0) {
       this.count(sent);
       packer.sent(sent);
     } else if (sent === -EAGAIN || sent === -ENOBUFS) {
       this.block(sent);
+    } else if (this.run > 1 && (sent === -EINVAL || sent === -EIO || sent === -EMSGSIZE)) {
+      this.run = 1;
     } else {
       // Refused for this packet: no route, a firewall rule (EPERM), too long. The next may pass.
       this.dropped(1);

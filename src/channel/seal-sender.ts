@@ -16,7 +16,7 @@ export function sendingCalls(seal: Seal | null, security: SecurityStatistics): S
   const sealedLengths = new Uint32Array(AT_ONCE);
   return {
     ...NATIVE_CALLS,
-    sendBatch: (fd, buffer, offsets, lengths, first, count, destination) => {
+    sendBatch: (fd, buffer, offsets, lengths, first, count, destination, run) => {
       const packets = new Uint8Array(buffer);
       let ready = 0;
       let used = 0;
@@ -26,7 +26,7 @@ export function sendingCalls(seal: Seal | null, security: SecurityStatistics): S
         sealedLengths[ready] = used - sealedOffsets[ready]!;
         ready++;
       }
-      const sent = sendBatch(fd, block.buffer, sealedOffsets, sealedLengths, 0, ready, destination);
+      const sent = sendBatch(fd, block.buffer, sealedOffsets, sealedLengths, 0, ready, destination, run);
       if (sent > 0) security.sealed += sent;
       return sent;
     },

@@ -30,7 +30,7 @@ import type { PreparedChange } from '../log/targets.js';
 import { encodeExpectationDumpRequest } from '../netlink/expectation-encode.js';
 import { Alarm } from '../sync/alarm.js';
 import { AgingExternalCache } from '../sync/alarm-external.js';
-import { CacheFeed, PeerFeed, releaseFrom } from '../sync/couplings.js';
+import { CacheFeed, DatagramFeed, PeerFeed, releaseFrom } from '../sync/couplings.js';
 import { SyncEngine } from '../sync/engine.js';
 import { ExpectationSync } from '../sync/expectations.js';
 import { Ftfw } from '../sync/ftfw.js';
@@ -101,15 +101,9 @@ class SyncDaemon implements Daemon {
         ? null
         : this.makeExpectations(sync, { internal, external, helpers: sync.options.expectations }, context, () => mode);
     this.seals = new Seals({ wallMs: Date.now, monotonicMs: () => clock.monotonicMs() });
+    const datagrams = new DatagramFeed();
     this.links = new Links(linksOf(sync, this.seals), {
-      receiver: {
-        onDatagram: (views, at, length, source) => this.engine.onDatagram(views, at, length, source),
-        onBatchEnd: () => this.engine.onDatagramsEnd(),
-        onUncongested: () => this.engine.onDatagramsEnd(),
-        get worthless() {
-          return mode.counters.received[MALFORMED_COUNTER]! + mode.tracking.before;
-        },
-      },
+      receiver: datagrams,
       log,
       nowMs: () => clock.monotonicMs(),
       random: Math.random,
@@ -133,6 +127,7 @@ class SyncDaemon implements Daemon {
       release: internal instanceof InternalCache ? releaseFrom(internal) : () => {},
     });
     feed.mode = mode;
+    datagrams.mode = mode;
     this.engine = new SyncEngine({
       settings: engineSettings(config, sync),
       clock,
@@ -151,6 +146,7 @@ class SyncDaemon implements Daemon {
       openDump: (events) => new TableDump(events),
       describe: (flow) => this.describe(flow),
     });
+    datagrams.engine = this.engine;
     this.events = new DaemonEvents(config.general, expectations !== null, this.engine, log);
     this.reload = new SyncReload(config, {
       engine: this.engine,

@@ -49,6 +49,7 @@ export interface Addon {
     first: number,
     count: number,
     destination: Uint8Array | null,
+    run?: number,
   ): number;
   readonly maxBatch: number;
   readonly Poll: new (fd: number, callback: (events: number) => void) => NativePoll;

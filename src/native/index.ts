@@ -160,6 +160,10 @@ export const receiveBatch: Addon['receiveBatch'] = addon.receiveBatch;
  * sendmmsg(2): packets `first` up to `first + count` of the lists of offsets and lengths in `buffer`. `destination` is
  * a sockaddr, or null on a connected socket. Gives the number taken, or `-errno` when none was. At most MAX_BATCH per
  * call.
+ *
+ * `run` above 1: up to so many packets that lie one behind the other and are of equal length, the last perhaps shorter,
+ * are handed over as one, which the kernel, or the network card, cuts into datagrams again (UDP_SEGMENT, udp(7)). Where it
+ * cannot, it refuses them with EINVAL, EIO or EMSGSIZE.
  */
 export const sendBatch: Addon['sendBatch'] = addon.sendBatch;
 

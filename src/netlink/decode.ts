@@ -71,6 +71,7 @@ import {
   CTA_USE,
   CTA_ZONE,
   NFGENMSG_BYTES,
+  NLA_F_NESTED,
   NLA_TYPE_MASK,
   NLMSG_HDRLEN,
 } from './constants.js';
@@ -216,8 +217,38 @@ function hasStates(protocol: number): boolean {
   return protocol === IPPROTO_TCP || protocol === IPPROTO_SCTP || protocol === IPPROTO_DCCP;
 }
 
+const TCP_DETAILS = K_STATE | K_WSCALE_ORIG | K_WSCALE_REPLY | K_TCP_FLAGS_ORIG | K_TCP_FLAGS_REPLY;
+/** Bytes of a CTA_PROTOINFO_TCP nest with all five attributes, its header included. */
+const PLAIN_TCP_BYTES = 44;
+
+/**
+ * Whether the attributes are those of a TCP flow, all there and in the kernel's order, as in every event of one
+ * (spec/kernel.md): compares their headers (type << 16 | length) instead of walking them.
+ */
+function isPlainTcp(u32: Uint32Array, w: number): boolean {
+  return (
+    u32[w] === (((NLA_F_NESTED | CTA_PROTOINFO_TCP) << 16) | PLAIN_TCP_BYTES) >>> 0 &&
+    u32[w + 1] === ((CTA_PROTOINFO_TCP_STATE << 16) | 5) &&
+    u32[w + 3] === ((CTA_PROTOINFO_TCP_WSCALE_ORIGINAL << 16) | 5) &&
+    u32[w + 5] === ((CTA_PROTOINFO_TCP_WSCALE_REPLY << 16) | 5) &&
+    u32[w + 7] === ((CTA_PROTOINFO_TCP_FLAGS_ORIGINAL << 16) | 6) &&
+    u32[w + 9] === ((CTA_PROTOINFO_TCP_FLAGS_REPLY << 16) | 6)
+  );
+}
+
 /** CTA_PROTOINFO: K_ bits of what it holds, negative when malformed. */
 function readProtocolInfo(u8: Uint8Array, u32: Uint32Array, from: number, to: number, words: Uint32Array): number {
+  const w = from >>> 2;
+  if (to - from === PLAIN_TCP_BYTES && isPlainTcp(u32, w)) {
+    words[KIND]! |= (u32[w + 2]! & 0xff) << 16;
+    words[TCP_WINDOW] =
+      (u32[w + 4]! & 0xff) | ((u32[w + 6]! & 0xff) << 8) | ((u32[w + 8]! & 0xff) << 16) | (u32[w + 10]! << 24);
+    return TCP_DETAILS;
+  }
+  return readAnyProtocolInfo(u8, u32, from, to, words);
+}
+
+function readAnyProtocolInfo(u8: Uint8Array, u32: Uint32Array, from: number, to: number, words: Uint32Array): number {
   let known = 0;
   for (let p = from; p + 4 <= to; ) {
     const header = u32[p >>> 2]!;

@@ -2,6 +2,7 @@ import type { Views } from '../base/views.js';
 import type { InternalCache, InternalCacheEvents } from '../cache/internal.js';
 import type { FlowScratch } from '../flow/scratch.js';
 import type { FlowRow } from '../flow/table.js';
+import { MALFORMED_COUNTER } from '../wire/counters.js';
 import type { ExternalReceiver, SyncMode } from './mode.js';
 
 /*
@@ -57,6 +58,37 @@ export class PeerFeed implements ExternalReceiver {
 
   applyExpectation(type: number, views: Views, at: number, end: number): boolean {
     return this.expectations === null || this.expectations.applyMessage(type, views, at, end);
+  }
+}
+
+/** Who takes datagrams: the engine. */
+interface DatagramTaker {
+  onDatagram(views: Views, at: number, length: number, source: number): void;
+  onDatagramsEnd(): void;
+}
+
+/** Gives what the links receive to the engine. */
+export class DatagramFeed {
+  /** Both are set once they are there: links, mode and engine are made for each other. */
+  engine!: DatagramTaker;
+  mode!: SyncMode;
+
+  /** Messages so far that were worth nothing (LinksReceiver). */
+  get worthless(): number {
+    const { counters, tracking } = this.mode;
+    return counters.received[MALFORMED_COUNTER]! + tracking.before;
+  }
+
+  onDatagram(views: Views, at: number, length: number, source: number): void {
+    this.engine.onDatagram(views, at, length, source);
+  }
+
+  onBatchEnd(): void {
+    this.engine.onDatagramsEnd();
+  }
+
+  onUncongested(): void {
+    this.engine.onDatagramsEnd();
   }
 }
 

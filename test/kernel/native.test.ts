@@ -80,6 +80,40 @@ describe('datagrams in batches', () => {
     expect([...lengths.subarray(0, 2)]).toEqual([-(SLOT + 1), SLOT]);
   });
 
+  it.each([1, 2, 16])('runs of up to %i packets arrive as the datagrams they are', (run) => {
+    const { receiver, sender, address } = datagramPair();
+    // Equal ones with a shorter one behind, a longer one, a gap, an empty one, one that goes back.
+    const lengths = Uint32Array.of(40, 40, 40, 24, 24, 48, 48, 48, 0, 8, 8);
+    const offsets = Uint32Array.of(0, 40, 80, 120, 144, 168, 220, 268, 316, 316, 0);
+    const out = new Uint8Array(1024).map((_, index) => index * 7);
+    const count = lengths.length;
+    let sent = 0;
+    while (sent < count) {
+      const taken = native.sendBatch(sender, out.buffer, offsets, lengths, sent, count - sent, address, run);
+      expect(taken).toBeGreaterThan(0);
+      sent += taken;
+    }
+    expect(sent).toBe(count);
+    const buffer = new ArrayBuffer(SLOT * 16);
+    const received = new Int32Array(16);
+    expect(native.receiveBatch(receiver, buffer, SLOT, 16, received, null)).toBe(count);
+    expect([...received.subarray(0, count)]).toEqual([...lengths]);
+    for (let index = 0; index < count; index++) {
+      const at = offsets[index]!;
+      expect(new Uint8Array(buffer, index * SLOT, lengths[index])).toEqual(out.subarray(at, at + lengths[index]!));
+    }
+  });
+
+  it('a run that cannot be cut on its way is refused with an error that says so', () => {
+    const { sender, address } = datagramPair();
+    native.setOption(sender, native.SOL_SOCKET, native.SO_NO_CHECK, 1);
+    const buffer = new ArrayBuffer(64);
+    const [offsets, lengths] = [Uint32Array.of(0, 32), Uint32Array.of(32, 32)];
+    const refused = native.sendBatch(sender, buffer, offsets, lengths, 0, 2, address, 2);
+    expect([-native.EINVAL, -native.EIO]).toContain(refused);
+    expect(native.sendBatch(sender, buffer, offsets, lengths, 0, 2, address, 1)).toBe(2);
+  });
+
   it('moves at most MAX_BATCH datagrams per call', () => {
     const { receiver, sender, address } = datagramPair();
     const many = native.MAX_BATCH + 10;

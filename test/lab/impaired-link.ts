@@ -22,6 +22,10 @@ export class ImpairedLink {
   constructor(pair: FirewallPair) {
     connect(pair.a.namespace, SYNC_DEVICE, this.namespace, 'left');
     connect(pair.b.namespace, SYNC_DEVICE, this.namespace, 'right');
+    // A real wire carries packets one by one: what the sender's kernel was given as one is cut before it gets there.
+    for (const { namespace } of [pair.a, pair.b]) {
+      namespace.run(['ip', 'link', 'set', 'dev', SYNC_DEVICE, 'gso_max_segs', '1']);
+    }
     pair.addSyncAddresses();
     this.wire = this.namespace.start([process.execPath, compiled('test/lab/wire-process'), 'left', 'right']);
     this.wire.stderr?.on('data', (chunk: Buffer) => {

@@ -4,7 +4,10 @@ import { ChannelStatistics } from '../../../src/channel/channel.js';
 import { DatagramSender, type SenderCalls } from '../../../src/channel/datagram-sender.js';
 
 const EPERM = 1;
+const EIO = 5;
 const EAGAIN = 11;
+const EINVAL = 22;
+const EMSGSIZE = 90;
 const ENOBUFS = 105;
 const DESTINATION = Uint8Array.of(1, 2, 3);
 
@@ -12,10 +15,12 @@ const DESTINATION = Uint8Array.of(1, 2, 3);
 class Kernel implements SenderCalls {
   answers: number[] = [];
   readonly taken: number[] = [];
+  run: number | undefined;
   waiting = false;
   writable: () => void = () => {};
 
-  readonly sendBatch: SenderCalls['sendBatch'] = (_fd, buffer, offsets, _lengths, first, count, destination) => {
+  readonly sendBatch: SenderCalls['sendBatch'] = (_fd, buffer, offsets, _lengths, first, count, destination, run) => {
+    this.run = run;
     expect(destination).toBe(DESTINATION);
     const answer = this.answers.shift() ?? count;
     for (let index = first; index < first + Math.min(answer, count); index++) {
@@ -106,6 +111,22 @@ describe('datagram sender', () => {
     send(1, 2, 3, 4);
     expect(kernel.taken).toEqual([1, 3]);
     expect(statistics).toMatchObject({ packetsSent: 2, sendErrors: 2 });
+  });
+
+  it.each([EINVAL, EIO, EMSGSIZE])('errno %i, no runs of packets here: sends them one by one, drops none', (errno) => {
+    send(1);
+    expect(kernel.run).toBeGreaterThan(1);
+    kernel.answers = [-errno];
+    send(2, 3, 4);
+    expect([kernel.taken, kernel.run]).toEqual([[1, 2, 3, 4], 1]);
+    expect(statistics).toMatchObject({ packetsSent: 4, sendErrors: 0 });
+    kernel.answers = [-errno];
+    send(5, 6);
+    expect(kernel.taken).toEqual([1, 2, 3, 4, 6]);
+    expect(statistics).toMatchObject({ packetsSent: 5, sendErrors: 1 });
+    sender.open(6, DESTINATION, 100);
+    send(7);
+    expect(kernel.run).toBeGreaterThan(1);
   });
 
   it('a kernel that never takes anything: memory is bounded, the newest are kept, the rest is counted', () => {
