@@ -13,7 +13,15 @@ import { projectRoot } from '../test/lab/project.js';
 import { textOf, writeDocument } from './end-to-end/document.js';
 import { type BenchOptions, type Results, runEndToEnd, SESSION_NAMES } from './end-to-end/run.js';
 
-const MICRO = ['micro-event', 'micro-netlink', 'micro-wire', 'micro-table', 'micro-format', 'micro-seal'] as const;
+const MICRO = [
+  'micro-event',
+  'micro-receive',
+  'micro-netlink',
+  'micro-wire',
+  'micro-table',
+  'micro-format',
+  'micro-seal',
+] as const;
 /** What stands for several. */
 const GROUPS = ['micro', 'e2e', 'scale', 'report'] as const;
 
