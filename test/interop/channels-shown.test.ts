@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FirewallPair } from '../lab/firewall-pair.js';
 import { type Implementation, original, tested } from '../lab/implementation.js';
 import { originalPart } from '../lab/statistics.js';
-import { sleep } from '../lab/waiting.js';
+import { eventually } from '../lab/waiting.js';
 
 const REQUESTS = [['-s'], ['-s', 'network'], ['-s', 'link'], ['-s', 'queue']] as const;
 
@@ -29,7 +29,8 @@ describe.each([
   it('shows what the original shows, but for the numbers', async () => {
     const shownBy = async (implementation: Implementation): Promise<string[]> => {
       await pair.a.startDaemon(implementation, { mode: 'FTFW', link: pair.a.link(transport, family) });
-      await sleep(1300);
+      const link = (): string => pair.a.daemon.request('-s', 'link');
+      await eventually(() => link().includes('role=ACTIVE'), { withinMs: 5_000, what: 'the link to be active' });
       const shown = REQUESTS.map((words) => withoutNumbers(pair.a.daemon.request(...words)));
       await pair.a.daemon.stop();
       return shown;

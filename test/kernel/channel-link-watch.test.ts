@@ -8,6 +8,7 @@ const link = new Link('watch');
 const told: Array<readonly [string, LinkState]> = [];
 let addresses = 0;
 let watch: LinkWatch;
+let whenTold = (): void => undefined;
 
 beforeAll(() => link.setUp());
 afterAll(() => link.tearDown());
@@ -17,9 +18,13 @@ async function start(): Promise<void> {
   link.enter('left');
   told.length = 0;
   addresses = 0;
+  whenTold = () => undefined;
   watch = new LinkWatch(
     {
-      onLink: (name, state) => told.push([name, state]),
+      onLink: (name, state) => {
+        told.push([name, state]);
+        whenTold();
+      },
       onAddress: () => {
         addresses++;
       },
@@ -81,10 +86,30 @@ describe('link watch', () => {
     await until(() => addresses > 1, 'an IPv6 address');
   });
 
-  it('is closed twice without harm, also while it tells', async () => {
+  it('is closed twice without harm, also while it tells: nobody is told any more', async () => {
     await start();
-    watch.close();
-    watch.close();
+    const before = told.length;
+    whenTold = () => {
+      watch.close();
+      watch.close();
+    };
+    link.ip('left', 'link set other0 down');
+    await until(() => told.length > before, 'the news');
+    link.ip('left', 'link set other0 up');
+    let elsewhere = false;
+    const other = new LinkWatch(
+      {
+        onLink: (name) => {
+          elsewhere ||= name === 'other0';
+        },
+        onAddress: () => undefined,
+      },
+      silentLogger,
+    );
+    other.start();
+    await until(() => elsewhere, 'the same news elsewhere');
+    other.close();
+    expect(told).toHaveLength(before + 1);
   });
 
   it('has every interface told anew when events were lost', async () => {
