@@ -10,7 +10,6 @@ import { eventually } from '../../lab/waiting.js';
  */
 const FLOWS = 20;
 const SOON_MS = 10_000;
-const MODE_CLAUSES = ['StartupResync on'];
 const LATE_DEVICE = 'late0';
 
 describe('row 9: boot order', () => {
@@ -53,7 +52,7 @@ describe('row 9: boot order', () => {
         : /\[warning\] UDP channel on interface sync0: bind 172\.30\.16\.1:3780: .*; waiting for it/,
     );
     await daemon.found();
-    await pair.b.startDaemon(ours, { mode: 'FTFW', link: pair.b.link('UDP'), modeClauses: MODE_CLAUSES });
+    await pair.b.startDaemon(ours, { mode: 'FTFW', link: pair.b.link('UDP') });
     pair.a.loadFlows(tcpFlows(FLOWS));
     if (what === 'interface') pair.a.namespace.ip('link', 'set', LATE_DEVICE, 'name', SYNC_DEVICE, 'up');
     pair.a.addSyncAddresses();
