@@ -31,7 +31,6 @@ describe('row 9: boot order', () => {
     const daemon = pair.a.prepareDaemon(implementation, {
       mode: 'FTFW',
       link: pair.a.link('UDP'),
-      modeClauses: MODE_CLAUSES,
     });
     return { daemon, result: await daemon.startAttempt() };
   }
