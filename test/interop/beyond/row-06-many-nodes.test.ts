@@ -13,7 +13,7 @@ import { eventually, sleep } from '../../lab/waiting.js';
 const FLOWS = 100;
 /** Until everybody has said hello to everybody: before that, an original takes more than it does later on. */
 const HELLO_MS = 3_000;
-const SOON_MS = 10_000;
+const SOON_MS = 20_000;
 /** Between HELLO, ALIVE and NACK of the original: what did not come by then does not come. */
 const REST_MS = 2_500;
 

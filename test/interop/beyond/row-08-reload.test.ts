@@ -12,7 +12,7 @@ import { eventually } from '../../lab/waiting.js';
  * restart: test/e2e/reload.test.ts.
  */
 const FLOWS = 50;
-const SOON = { withinMs: 5_000, everyMs: 20 };
+const SOON = { withinMs: 10_000, everyMs: 20 };
 
 describe('row 8: SIGHUP', () => {
   let pair: FirewallPair;

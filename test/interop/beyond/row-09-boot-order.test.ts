@@ -9,7 +9,7 @@ import { eventually } from '../../lab/waiting.js';
  * its address, or with the lock that a crash left behind.
  */
 const FLOWS = 20;
-const SOON_MS = 10_000;
+const SOON_MS = 20_000;
 const LATE_DEVICE = 'late0';
 
 describe('row 9: boot order', () => {

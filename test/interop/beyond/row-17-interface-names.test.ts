@@ -26,6 +26,6 @@ describe.each(['d0', 'fe0', 'abc'])('row 17: an interface called %s', (device) =
     pair.a.loadFlows(tcpFlows(FLOWS));
     // Connection tracking sees the link itself, whose name the ruleset of the lab does not expect.
     const arrived = (): number => pair.b.external().filter((line) => line.startsWith('tcp')).length;
-    await eventually(() => arrived() === FLOWS, { withinMs: 10_000, what: 'flows over the link' });
+    await eventually(() => arrived() === FLOWS, { withinMs: 20_000, what: 'flows over the link' });
   });
 });

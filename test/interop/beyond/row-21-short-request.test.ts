@@ -9,7 +9,7 @@ import { eventually } from '../../lab/waiting.js';
 
 /** spec/beyond.md row 21: a request is four bytes. What comes of one, two or three, which are the beginning of a code. */
 const FLOWS = 20;
-const SOON = { withinMs: 5_000, everyMs: 20 };
+const SOON = { withinMs: 10_000, everyMs: 20 };
 /** Codes of `-k` and `-F` (spec/control.md). */
 const STOP = 0x14;
 const FLUSH_KERNEL = 0x00;
