@@ -32,6 +32,10 @@ export interface Schedule {
   readonly flows: number;
   readonly resendQueueSize: number;
   readonly ackWindowSize: number;
+  /** All ask for resyncs when they start for the first time. */
+  readonly asks: boolean;
+  /** A node looks for what arrived so often, and takes all of it at once: 0, each packet when it comes. */
+  readonly readMs: number;
   /** When the network heals and nothing changes any more. */
   readonly endMs: number;
   readonly happenings: readonly Happening[];
@@ -75,8 +79,12 @@ export function scheduleOf(seed: number, machine?: Machine): Schedule {
   const drawn = random.pick(MACHINES);
   const chosen = machine ?? drawn;
   const nodes = random.pick(NODES);
-  const endMs = START_MS + random.between(1000, 12_000);
+  // Of a pair, nothing may be lost though it was said before the first hello was answered.
+  const startMs = nodes === 2 && random.chance(0.5) ? 0 : START_MS;
+  const endMs = startMs + random.between(1000, 12_000);
   const resendQueueSize = random.pick(nodes === 2 ? [16, 64, 1024] : [256, 1024]);
+  const readMs = random.pick([0, 0, 1, 10, 50]);
+  const made = happeningsOf(random, nodes, startMs, endMs).toSorted((a, b) => a.atMs - b.atMs);
   return {
     seed,
     machine: chosen,
@@ -86,13 +94,16 @@ export function scheduleOf(seed: number, machine?: Machine): Schedule {
     // Wider than the queue, each queueful would wait for the one-second alarm. On a shared link narrow windows breed
     // ACKs of ACKs, which end with the bad weather only.
     ackWindowSize: random.pick(nodes === 2 ? [1, 3, 8] : [10, 50, 100]),
+    // Who restarts has lost what it was told: it asks.
+    asks: startMs > 0 || made.some(({ what }) => what === 'restart'),
+    readMs,
     endMs,
-    happenings: withoutMovedStarts(happeningsOf(random, nodes, endMs).toSorted((a, b) => a.atMs - b.atMs)),
+    happenings: withoutMovedStarts(made),
   };
 }
 
-function happeningsOf(random: Random, nodes: number, endMs: number): Happening[] {
-  const sometime = () => random.between(START_MS, endMs);
+function happeningsOf(random: Random, nodes: number, startMs: number, endMs: number): Happening[] {
+  const sometime = () => random.between(startMs, endMs);
   const someone = () => random.between(0, nodes - 1);
   const times = (counts: readonly number[], make: () => Happening): Happening[] =>
     Array.from({ length: random.pick(counts) }, make);
@@ -113,7 +124,7 @@ function happeningsOf(random: Random, nodes: number, endMs: number): Happening[]
       what: 'weather',
       weather: weatherOf(random),
     })),
-    ...islands(random, nodes, endMs),
+    ...islands(random, nodes, startMs, endMs),
   ];
 }
 
@@ -144,9 +155,9 @@ function weatherOf(random: Random): Weather {
 }
 
 /** One after the other, so that no node is silent for longer than one of them lasts. */
-function islands(random: Random, nodes: number, endMs: number): Happening[] {
+function islands(random: Random, nodes: number, startMs: number, endMs: number): Happening[] {
   const made: Happening[] = [];
-  let atMs = random.between(START_MS, endMs);
+  let atMs = random.between(startMs, endMs);
   for (let left = random.pick([0, 0, 1, 2]); left > 0 && atMs < endMs; left--) {
     const size = random.between(1, Math.max(1, nodes - 1));
     const first = random.between(0, nodes - 1);
@@ -171,7 +182,7 @@ export function play(schedule: Schedule, options: NodeOptions = optionsOf(schedu
     (_, index) => new SimulatedNode(index, timeline, link, random, options),
   );
   const cluster: Cluster = { nodes, overflowed: new Set(), downUntilMs: new Map() };
-  for (const node of nodes) node.askForResync();
+  if (schedule.asks) for (const node of nodes) node.askForResync();
   for (const happening of schedule.happenings) {
     timeline.at(happening.atMs, () => happen(happening, cluster, link, timeline));
   }
@@ -187,17 +198,18 @@ export function play(schedule: Schedule, options: NodeOptions = optionsOf(schedu
   return { faults, packets: link.packets, notes };
 }
 
-export function optionsOf({ machine, nodes, flows, resendQueueSize, ackWindowSize }: Schedule): NodeOptions {
+export function optionsOf({ machine, nodes, flows, resendQueueSize, ackWindowSize, readMs }: Schedule): NodeOptions {
   const shared = nodes > 2;
   if (machine === 'FTFW') {
-    return { shared, flows, makeMode: (context) => new Ftfw(context, { resendQueueSize, ackWindowSize }) };
+    return { shared, flows, readMs, makeMode: (context) => new Ftfw(context, { resendQueueSize, ackWindowSize }) };
   }
   if (machine === 'NOTRACK') {
-    return { shared, flows, makeMode: (context) => new Notrack(context, { kernelFlows: null }) };
+    return { shared, flows, readMs, makeMode: (context) => new Notrack(context, { kernelFlows: null }) };
   }
   return {
     shared,
     flows,
+    readMs,
     makeExternal: (limit, clock) => new AgingExternalCache(limit, clock, CACHE_SECONDS),
     makeMode: (context, external) =>
       new Alarm(context, {

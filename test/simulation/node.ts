@@ -37,6 +37,8 @@ export interface NodeOptions {
   readonly shared: boolean;
   /** Flows the node may handle at a time; default FLOWS. */
   readonly flows?: number;
+  /** It looks for packets so often, and takes all there are; absent or 0: each when it comes. */
+  readonly readMs?: number;
   /** Tells its peers when they have received a bulk whole; one that does not is to them like the original. */
   readonly announces?: boolean;
   makeMode(context: SyncContext, external: ExternalCache): SyncMode;
@@ -64,6 +66,8 @@ export class SimulatedNode {
   /** Entries that went because their owner no longer had them. */
   swept = 0;
   private readonly scratch = new FlowScratch();
+  /** Packets that were not read yet. */
+  private readonly inbox: { readonly packet: Uint8Array; readonly from: number }[] = [];
   private readonly clock: Clock = {
     monotonicMs: () => this.timeline.monotonicMs(),
     wallSeconds: () => this.timeline.wallSeconds() + this.clockStep,
@@ -110,6 +114,7 @@ export class SimulatedNode {
   /** The daemon dies; its peers' packets find nobody. */
   stop(): void {
     this.incarnation++;
+    this.inbox.splice(0);
     this.down = true;
     this.wakeMs = Number.POSITIVE_INFINITY;
   }
@@ -214,7 +219,23 @@ export class SimulatedNode {
 
   private receive(packet: Uint8Array, from: number): void {
     if (this.down) return;
-    this.mode.receiveDatagram(Views.of(packet), 0, packet.length, from);
+    const { readMs = 0 } = this.options;
+    this.inbox.push({ packet, from });
+    if (readMs === 0) this.read();
+    else if (this.inbox.length === 1) this.readLater(readMs);
+  }
+
+  private readLater(readMs: number): void {
+    const { incarnation } = this;
+    this.timeline.at(this.timeline.nowMs + readMs, () => {
+      if (incarnation === this.incarnation) this.read();
+    });
+  }
+
+  private read(): void {
+    for (const { packet, from } of this.inbox.splice(0)) {
+      this.mode.receiveDatagram(Views.of(packet), 0, packet.length, from);
+    }
     this.handled();
   }
 
