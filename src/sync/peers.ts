@@ -15,6 +15,11 @@ const MOST_LINKS = 4;
 export const MEETING_MS = 3000;
 /** Messages that may be lost, or overtake, while a peer changes its link: about one socket buffer of packets. */
 const LINK_CHANGE_LOSS = 8192;
+/**
+ * The same for one that still greets: it has said little yet. Eight nodes that start together are then taken for each
+ * other once in a million times, as the numbers of their lives begin anywhere.
+ */
+const GREETING_LOSS = 64;
 
 /** One peer's stream to us, and what we know of it. */
 export class Peer {
@@ -104,9 +109,18 @@ export class Peer {
     this.passed = null;
   }
 
+  /** True when the message comes after the last one, with a gap that may be loss. */
+  isAhead(sequence: number): boolean {
+    const { tracker } = this;
+    const missed = sequenceDistance(tracker.last, sequence) - 1;
+    return tracker.continues(sequence) || (tracker.started && missed >= 0 && missed <= LINK_CHANGE_LOSS);
+  }
+
   /** True when the message goes on with this peer's stream, apart from a few that were lost on the way. */
-  goesOnWith(sequence: number): boolean {
-    return this.tracker.started && Math.abs(sequenceDistance(this.tracker.last, sequence) - 1) <= LINK_CHANGE_LOSS;
+  goesOnWith(sequence: number, hello: boolean): boolean {
+    const missed = sequenceDistance(this.tracker.last, sequence) - 1;
+    if (!this.tracker.started) return false;
+    return hello ? missed >= 0 && missed <= GREETING_LOSS : Math.abs(missed) <= LINK_CHANGE_LOSS;
   }
 
   /** It has acknowledged our message `to`. */
@@ -150,14 +164,13 @@ export class Peers {
    * senders on one link that are met together are two peers, however alike their numbers: originals that start together
    * begin with nearly the same.
    *
-   * @param sequence of its first message, null when that says nothing: a HELLO of an original
+   * @param sequence of its first message
+   * @param hello the first message is a HELLO; an original's then says nothing
    * @param nearTime its number may be the original's (sequence.ts)
    */
-  meet(number: number, sequence: number | null, nearTime: boolean, nowMs: number): Peer {
-    const same =
-      sequence === null
-        ? undefined
-        : this.all.find((peer) => (!nearTime || this.mayBe(peer, number, nowMs)) && peer.goesOnWith(sequence));
+  meet(number: number, sequence: number, hello: boolean, nearTime: boolean, nowMs: number): Peer {
+    const mayBe = (peer: Peer) => !nearTime || (!hello && this.mayBe(peer, number, nowMs));
+    const same = this.all.find((peer) => mayBe(peer) && peer.goesOnWith(sequence, hello));
     if (same === undefined) return this.add(number, nowMs);
     if (same.aliases.length >= MOST_LINKS) same.aliases.shift();
     same.aliases.push(number);

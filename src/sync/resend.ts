@@ -164,6 +164,11 @@ export class ResendQueue {
     this.markControls(0, this.controls.length, peer, required);
   }
 
+  /** A request for a resync waits for its acknowledgement. */
+  get requestWaits(): boolean {
+    return this.controls.some(({ flags }) => (flags & FLAG_RESYNC) !== 0);
+  }
+
   /** Requests for a resync are sent again. */
   askAgain(): void {
     this.retryControls(({ flags }) => (flags & FLAG_RESYNC) !== 0);

@@ -21,6 +21,45 @@ const DOWN_MS = 500;
 
 const REGRESSIONS: readonly Regression[] = [
   {
+    name: '9330: HELLOs behind a wide gap were taken for another life, and what waited was given up',
+    nodes: 2,
+    resendQueueSize: 16,
+    ackWindowSize: 3,
+    asks: false,
+    endMs: 3993,
+    happenings: [
+      ...changes('577 1 1;1990 0 17;3080 1 1;3576 0 10'),
+      { atMs: 1485, what: 'island', nodes: [0], forMs: 7784 },
+    ],
+  },
+  {
+    name: '21535: a node that was cut off when others started and asked was not asked',
+    nodes: 3,
+    resendQueueSize: 1024,
+    ackWindowSize: 10,
+    endMs: 9033,
+    happenings: [
+      ...changes('4882 2 1;5201 0 1;5254 1 1;6147 2 1;6966 2 1;7194 2 1;7797 2 1;7805 2 1;8906 0 1'),
+      { atMs: 7480, what: 'restart', node: 2, forMs: DOWN_MS },
+      { atMs: 7499, what: 'island', nodes: [1], forMs: 3541 },
+      { atMs: 7708, what: 'restart', node: 0, forMs: DOWN_MS },
+    ],
+  },
+  {
+    name: '24940: nor was one that was known to nobody, as the others had just started anew',
+    nodes: 3,
+    resendQueueSize: 1024,
+    ackWindowSize: 100,
+    endMs: 12_545,
+    happenings: [
+      ...changes('4578 0 3;4867 0 2;6698 1 2;8778 0 2;8954 2 2'),
+      { atMs: 7190, what: 'island', nodes: [1, 2], forMs: 5300 },
+      { atMs: 9054, what: 'restart', node: 1, forMs: DOWN_MS },
+      { atMs: 9168, what: 'restart', node: 2, forMs: DOWN_MS },
+      { atMs: 12_044, what: 'restart', node: 0, forMs: DOWN_MS },
+    ],
+  },
+  {
     name: '210: what was said before the peer was heard for the first time was given up',
     nodes: 2,
     resendQueueSize: 1024,

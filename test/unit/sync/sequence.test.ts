@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import {
   BEFORE,
+  firstSequence,
   GAP,
   IN_ORDER,
+  isNearTime,
   REJOINED,
   SequenceTracker,
   SUSPECT,
@@ -21,6 +23,17 @@ describe('sequence numbers', () => {
     expect(sequenceAfter(0, 0xffffffff)).toBe(true);
     expect(sequenceAfter(0xffffffff, 0)).toBe(false);
     expect(sequenceAfter(5, 5)).toBe(false);
+  });
+});
+
+describe('the first number of a life', () => {
+  it('is far from the time of day, where the original’s are, and from those of other lives', () => {
+    for (const wallSeconds of [0, 1_700_000_000, 2 ** 32 - 1, 5_000_000_000]) {
+      const drawn = [0, 0.001, 0.25, 0.5, 0.75, 0.999].map((random) => firstSequence(wallSeconds, random));
+      expect(drawn.map((sequence) => isNearTime(sequence, wallSeconds))).toEqual(drawn.map(() => false));
+      expect(new Set(drawn.map((sequence) => sequence >>> 16)).size).toBe(drawn.length);
+      expect(isNearTime((wallSeconds + 100_000_000) >>> 0, wallSeconds)).toBe(true);
+    }
   });
 });
 
