@@ -45,23 +45,25 @@ const UNLIMITED = 0x7fffffff;
  *
  * **Receiving.** Per peer a tracker says whether a message follows, leaves a gap or comes late (sequence.ts). The peer's
  * messages are acknowledged by ranges, when ACKWindowSize of them came or a second passed without our sending anything.
- * A gap acknowledges what came before it, asks for the missing range, and goes on.
+ * A gap acknowledges what came before it, asks for the missing range, and goes on (missing.ts).
  *
- * **Hello.** A node says HELLO on all it sends until it hears HELLO_BACK. A peer that says HELLO for the first time in
- * its life knows nothing: what waits for its acknowledgement is given up (`-n` there, or StartupResync, brings it a
- * bulk), except a request for a resync, which is repeated. But a HELLO with HELLO_BACK comes from one that has heard us
- * already, and further HELLOs of the same life are messages like others: here the original forgets messages that are
- * merely lost, and a node that started together with its peer stays short of them.
+ * **Hello.** A node says HELLO on all it sends until it hears HELLO_BACK. A peer that is heard for the first time may
+ * have been there all the time: what was said before waits for it. A peer that starts anew knows nothing: what waits for
+ * its acknowledgement is given up (`-n` there, or StartupResync, brings it a bulk), except a request for a resync, which
+ * is repeated. But a HELLO with HELLO_BACK comes from one that has heard us already, and further HELLOs of the same life
+ * are messages like others: here the original forgets messages that are merely lost, and a node that started together
+ * with its peer stays short of them. Lives are told apart by their numbers, which begin anywhere (decisions/0009).
  *
  * What is promised: as long as no node restarts and no resend queue overflows, whatever the link loses, repeats or
- * reorders, the peers end up with what we have. After an overflow (a peer away for long, with more changes than
- * ResendQueueSize) a bulk starts by itself when the peer acknowledges again; destroyed flows whose messages were given
- * up stay in its cache until they age or are swept. After a restart a resync must be asked for.
+ * reorders, the peers end up with what we have. After an overflow (a peer away for long, or not yet there, with more
+ * changes than ResendQueueSize) a bulk starts by itself when the peer acknowledges again; destroyed flows whose messages
+ * were given up stay in its cache until they age or are swept. After a restart a resync must be asked for.
  *
- * **More than two nodes** (spec/beyond.md row 6; multicast). Messages wait until all live peers have acknowledged them.
- * An ACK does not say whose messages it acknowledges; ours are told from others' by their numbers, so nodes keep their
- * numbers apart: one that finds a peer's stream near its own goes on at another number, far ahead. Its peers find out as
- * with any jump, and ask for what they refused meanwhile.
+ * **More than two nodes** (spec/beyond.md row 6; multicast). Messages wait until all live peers have acknowledged them,
+ * ACKs and NACKs until those whom they are about have. An ACK does not say whose messages it acknowledges; ours are told
+ * from others' by their numbers, so nodes keep their numbers apart: one that finds a peer's stream near its own goes on
+ * at another number, far ahead. Its peers find out as with any jump, and ask for what they refused meanwhile. Who meets a
+ * node that runs already greets it, asks it for its flows and tells it ours.
  */
 export class Ftfw implements SyncMode, OutboundEvents {
   readonly resyncs = true;
