@@ -7,7 +7,7 @@ const ranks = [
   ['^src/cache'],
   ['^src/sync', '^src/stats'],
   ['^src/control'],
-  ['^src/metrics'],
+  ['^src/metrics', '^src/top'],
   ['^src/daemon'],
   ['^src/cli'],
 ];

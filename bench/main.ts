@@ -21,6 +21,7 @@ const MICRO = [
   'micro-table',
   'micro-format',
   'micro-seal',
+  'micro-talkers',
 ] as const;
 /** What stands for several. */
 const GROUPS = ['micro', 'e2e', 'scale', 'report'] as const;

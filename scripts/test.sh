@@ -15,7 +15,7 @@ fi
 scripts/install-packages.sh \
   conntrackd=conntrackd conntrack=conntrack nft=nftables ip=iproute2 keepalived=keepalived \
   tcpdump=tcpdump g++=g++ make=make python3=python3 pgrep=procps \
-  socat=socat mandoc=mandoc groff=groff-base \
+  tmux=tmux socat=socat mandoc=mandoc groff=groff-base \
   mmdebstrap=mmdebstrap dpkg-shlibdeps=dpkg-dev strip=binutils shellcheck=shellcheck
 scripts/prepare.sh
 

@@ -50,6 +50,7 @@ constexpr Request kRequests[] = {
     {'s', "latency", 256, 0, 4352},
     {'s', "security", 260, 0, 4356},
     {'s', "role", 323, 0, 4419},
+    {'s', "talkers", 288, 0, 4384},
     {'s', "health", 272, 0, 4368},
     {'s', "warnings", 336, 0, 4432},
     {'s', "ct", 21, 0, 4117},

@@ -103,6 +103,11 @@ const SIGNALS: readonly Item[] = [
 ].map(([name, text]) => ({ title: `.It ${word(name!)}`, lines: prose(text!) }));
 
 const ENVIRONMENT: readonly Item[] = [
+  [
+    'TERM, NO_COLOR, LC_ALL, LC_CTYPE, LANG, COLUMNS',
+    'Read by `--top`: on a terminal that is `dumb` it prints blocks of text, with NO_COLOR it has no colours, in a locale ' +
+      'without UTF-8 it is ASCII; COLUMNS is the width where there is no terminal.',
+  ],
   ['NOTIFY_SOCKET, WATCHDOG_USEC', 'Set by systemd(1), which is told there that the daemon serves, stops, and lives.'],
   [
     'CONNTRACKD_BIN, CONNTRACKD_LOCK, CONNTRACKD_CONFIG',
@@ -137,6 +142,12 @@ export function commandPage(date: string): string {
     '.Nm',
     '.Ar request ...',
     '.Op Fl \\-json',
+    '.Op Fl C Ar file | Fl \\-socket Ar path',
+    '.Nm',
+    '.Fl \\-top',
+    '.Op Fl \\-page Ar name',
+    '.Op Fl \\-interval Ar seconds',
+    '.Op Fl \\-count Ar number',
     '.Op Fl C Ar file | Fl \\-socket Ar path',
     '.Nm',
     '.Fl \\-check',
@@ -176,6 +187,8 @@ export function commandPage(date: string): string {
     ...typed(['conntrackd --check -C /etc/conntrackd/conntrackd.conf']),
     'Take over, as primary-backup.sh does when this firewall becomes the active one: commit, flush, resync, bulk.',
     ...typed(['conntrackd -c -f -R -B']),
+    'The peers and links once a minute, for a log:',
+    ...typed(['conntrackd --top --page peers --interval 60 >> peers.log']),
     'Which link is used, and whether it works:',
     ...typed(['conntrackd -s link']),
     '.Sh SEE ALSO',

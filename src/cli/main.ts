@@ -4,7 +4,7 @@ import { hasVerdict, ROLE_DONE } from '../control/requests.js';
 import { formatLine, type Level } from '../log/format.js';
 import { type Arguments, readArguments, UsageError } from './arguments.js';
 import { MESSAGES } from './messages.js';
-import type { LongArguments } from './program.js';
+import type { LongArguments, TopArguments } from './program.js';
 
 /**
  * The command `conntrackd`. It decides from the words of the command line what to do, and loads only what that needs:
@@ -25,6 +25,7 @@ const NO_LONG_OPTIONS: LongArguments = {
   health: false,
   json: false,
   socket: null,
+  top: null,
   immediate: null,
 };
 
@@ -54,6 +55,7 @@ async function run(given: Arguments, long: LongArguments, argv: readonly string[
   if (action === 'version') return print(`${(await import('./version.js')).VERSION_TEXT}\n`);
   if (long.check) return (await import('./check.js')).checkConfig(given.configPath, long);
   if (long.health) return askHealth(given, long);
+  if (long.top !== null) return watch(given, long.socket, long.top);
   if (action === 'requests') return runRequests(given, long.socket, long.json);
   if (long.json) throw new UsageError(NO_JSON);
   return startDaemon(given, action === 'daemon', argv);
@@ -107,9 +109,35 @@ async function runJudged(path: string, code: number): Promise<number> {
   return FAILED;
 }
 
-function complainOf(outcome: Outcome): number {
-  complain('error', outcome === 'unreachable' ? MESSAGES.notReached : MESSAGES.broken);
+const NO_ANSWERS: Readonly<Record<Exclude<Outcome, 'done' | 'reader gone'> | 'foreign', string>> = {
+  unreachable: MESSAGES.notReached,
+  broken: MESSAGES.broken,
+  silent: MESSAGES.silent,
+  foreign: MESSAGES.foreign,
+};
+
+/** Why there is no answer. */
+function explain(why: Outcome | 'foreign'): string {
+  return why === 'done' || why === 'reader gone' ? MESSAGES.broken : NO_ANSWERS[why];
+}
+
+function complainOf(why: Outcome | 'foreign'): number {
+  complain('error', explain(why));
   return FAILED;
+}
+
+/** `--top`: the live view, until it is ended. */
+async function watch(given: Arguments, socket: string | null, wanted: TopArguments): Promise<number> {
+  if (given.action !== 'console') throw new UsageError((await import('./program.js')).TOP_ALONE);
+  const path = socket ?? (await findSocket(given.configPath));
+  if (path === null) return FAILED;
+  const { runTop } = await import('../top/run.js');
+  const end = await runTop({ path, explain, ...wanted });
+  if (end.kind === 'no answer') return complainOf(end.why);
+  if (end.kind === 'reader gone') return READER_GONE;
+  // Whoever waits for this process sees what ended it. The handlers have gone.
+  if (end.kind === 'signal') process.kill(process.pid, end.signal);
+  return end.kind === 'status' ? end.status : FAILED;
 }
 
 /** `--health`: the verdict of a running daemon, which is the exit status as well (src/base/health-states.ts). */
@@ -127,10 +155,7 @@ async function askHealth(given: Arguments, { socket, json }: LongArguments): Pro
     start.add(bytes),
   );
   if (outcome === 'reader gone') return READER_GONE;
-  if (outcome !== 'done') {
-    complain('error', outcome === 'unreachable' ? MESSAGES.notReached : MESSAGES.broken);
-    return FAILED;
-  }
+  if (outcome !== 'done') return complainOf(outcome);
   return start.status() ?? FAILED;
 }
 

@@ -11,7 +11,9 @@ export type Outcome =
   /** Nobody reads our output any more. */
   | 'reader gone'
   /** The connection broke before the reply was over. */
-  | 'broken';
+  | 'broken'
+  /** The daemon is there and has not answered in time. */
+  | 'silent';
 
 /** How long to wait before writing again to an output that is full and does not block. */
 const OUTPUT_RETRY_MS = 5;
@@ -79,17 +81,39 @@ export function exchange(
 /** More than a verdict has is no verdict. */
 const MOST_VERDICT_BYTES = 16 * 1024;
 
+export interface Received {
+  readonly outcome: Outcome;
+  /** As much as came. */
+  readonly text: string;
+}
+
 /** Sends one request whose reply tells whether it succeeded. @returns the reply, or why there is none */
-export function verdictOf(path: string, code: number): Promise<{ readonly outcome: Outcome; readonly text: string }> {
+export function verdictOf(path: string, code: number): Promise<Received> {
+  return receive(path, code, { mostBytes: MOST_VERDICT_BYTES });
+}
+
+/**
+ * Sends one request and waits for its whole reply.
+ *
+ * @param mostBytes of the reply; more make the outcome `broken`
+ * @param timeoutMs until the outcome is `silent`; without it the wait has no end
+ */
+export function receive(
+  path: string,
+  code: number,
+  { mostBytes, timeoutMs }: { readonly mostBytes: number; readonly timeoutMs?: number },
+): Promise<Received> {
   return new Promise((resolve) => {
     const socket = connect(path);
     const pieces: Buffer[] = [];
     let length = 0;
     let connected = false;
     const settle = (outcome: Outcome): void => {
+      clearTimeout(timer);
       socket.destroy();
       resolve({ outcome, text: Buffer.concat(pieces).toString() });
     };
+    const timer = timeoutMs === undefined ? undefined : setTimeout(() => settle('silent'), timeoutMs);
     socket.on('connect', () => {
       connected = true;
       const request = Buffer.alloc(REQUEST_BYTES);
@@ -99,7 +123,7 @@ export function verdictOf(path: string, code: number): Promise<{ readonly outcom
     socket.on('data', (bytes) => {
       pieces.push(bytes);
       length += bytes.length;
-      if (length > MOST_VERDICT_BYTES) settle('broken');
+      if (length > mostBytes) settle('broken');
     });
     socket.on('end', () => settle('done'));
     socket.on('error', () => settle(connected ? 'broken' : 'unreachable'));

@@ -156,6 +156,10 @@ export class ControlConnection {
       this.finish();
       return;
     }
+    if (bytes.length === 0) {
+      setImmediate(() => this.pumpSafely());
+      return;
+    }
     this.socket.write(bytes, (error) => {
       this.lastProgress = this.tick();
       if (!error) setImmediate(() => this.pumpSafely());

@@ -7,6 +7,7 @@ import { formatQueues, streamResendQueue } from './replies/queues.js';
 import { formatRole } from './replies/role.js';
 import { type ControlCounters, formatRuntime } from './replies/runtime.js';
 import { formatSecurity } from './replies/security.js';
+import { formatTalkers } from './replies/talkers.js';
 import { formatWarnings, formatWarningsIfAny } from './replies/warnings.js';
 import type { RequestName } from './requests.js';
 import type { ChunkSource, ControlService } from './service.js';
@@ -66,6 +67,7 @@ const HANDLERS: Readonly<Record<RequestName, Handler>> = {
     const statistics = service.role();
     return statistics === null ? null : formatRole(statistics);
   },
+  STATS_TALKERS: (service) => service.talkers(formatTalkers),
   STATS_QUEUE: (service) => formatQueues(service.statistics()),
   STATS_RSQUEUE: (service) => {
     const view = service.resendQueue();

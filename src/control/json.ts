@@ -1,8 +1,8 @@
 import { streamResendQueue } from './replies/queues.js';
 import type { ControlCounters } from './replies/runtime.js';
-import type { RequestName } from './requests.js';
+import type { DaemonMode, RequestName } from './requests.js';
 import type { ChunkSource, ControlService } from './service.js';
-import type { DaemonStatistics, HealthStatistics, LatencyStatistics } from './statistics.js';
+import type { DaemonStatistics, HealthStatistics, LatencyStatistics, TalkersStatistics } from './statistics.js';
 
 /**
  * Replies as JSON. Statistics are one object (doc/schema/statistics.schema.json), made of the same numbers as the text;
@@ -63,6 +63,18 @@ const SECTIONS = {
 } as const satisfies Readonly<Record<string, (sources: Sources) => unknown>>;
 export type SectionName = keyof typeof SECTIONS;
 
+/** The reply to `-s`. */
+export type StatisticsReply = {
+  readonly [Name in SectionName]: ReturnType<(typeof SECTIONS)[Name]>;
+} & { readonly format: typeof FORMAT; readonly mode: DaemonMode };
+
+/** The reply to `-s talkers`. */
+export interface TalkersReply {
+  readonly format: typeof FORMAT;
+  readonly mode: DaemonMode;
+  readonly caches: readonly TalkersStatistics[];
+}
+
 const ALL = Object.keys(SECTIONS) as SectionName[];
 
 /** What each request for statistics shows; `-s` shows all there is. */
@@ -82,6 +94,7 @@ const CONTENTS: Readonly<Partial<Record<RequestName, readonly SectionName[]>>> =
   STATS_LATENCY: ['latency'],
 };
 
+/** Replies that are made piece by piece. */
 type Dump = (service: ControlService) => ChunkSource | null;
 
 const DUMPS: Readonly<Partial<Record<RequestName, Dump>>> = {
@@ -89,6 +102,11 @@ const DUMPS: Readonly<Partial<Record<RequestName, Dump>>> = {
   CT_DUMP_EXTERNAL: (service) => service.dumpExternal('ct', 'json'),
   EXP_DUMP_INTERNAL: (service) => service.dumpInternal('expect', 'json'),
   EXP_DUMP_EXTERNAL: (service) => service.dumpExternal('expect', 'json'),
+  STATS_TALKERS: (service) =>
+    service.talkers((caches) => {
+      const reply: TalkersReply = { format: FORMAT, mode: service.mode, caches };
+      return `${JSON.stringify(reply)}\n`;
+    }),
   STATS_RSQUEUE: (service) => {
     const view = service.resendQueue();
     return view === null ? null : streamResendQueue(view, 'json');

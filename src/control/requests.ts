@@ -72,6 +72,7 @@ export const REQUESTS = [
   request(256, 'STATS_LATENCY', '-s latency', BOTH, 'show how long things take and keep others waiting'),
   request(260, 'STATS_SECURITY', '-s security', SYNC, 'show what the dedicated links refused, and what they sealed'),
   request(323, 'STATS_ROLE', '-s role', SYNC, 'show the role of this node and where it is heard of'),
+  request(288, 'STATS_TALKERS', '-s talkers', BOTH, 'show the addresses and services with the most flows'),
   request(272, 'STATS_HEALTH', '-s health', SYNC, 'show how it stands between this node and its peers, and why'),
   request(336, 'STATS_WARNINGS', '-s warnings', BOTH, 'show what is set up badly, and what to do'),
   request(21, 'STATS', '-s ct', BOTH, 'show statistics of flows'),

@@ -5,6 +5,7 @@ import type {
   LatencyStatistics,
   ResendEntry,
   RoleStatistics,
+  TalkersStatistics,
 } from './statistics.js';
 
 /** How a dump shows its entries: a line, an XML document or a JSON object each. */
@@ -18,7 +19,7 @@ export type Subject = 'ct' | 'expect' | 'all';
  */
 export interface ChunkSource {
   /**
-   * The next piece, some 64 KiB, or null at the end. The bytes stay untouched until the next call, so a source may
+   * The next piece, some 64 KiB, or null at the end; an empty one when more work comes before the next bytes. The bytes stay untouched until the next call, so a source may
    * fill the same buffer again and again. One call is one slice of work: it must not take more than a few
    * milliseconds.
    */
@@ -77,6 +78,8 @@ export interface ControlService {
   latency(): readonly LatencyStatistics[];
   /** `-s role`: null in statistics mode. */
   role(): RoleStatistics | null;
+  /** `-s talkers`: of each cache there is. */
+  talkers(format: (talkers: readonly TalkersStatistics[]) => string): ChunkSource;
   /** `-s rsqueue`: null where nothing is resent (ALARM, NOTRACK). */
   resendQueue(): ResendQueueView | null;
 }

@@ -151,6 +151,41 @@ export interface LatencyStatistics {
   readonly durations: DurationHistogram;
 }
 
+/** `-s talkers`: who has the most flows in one cache. */
+export interface TalkersStatistics {
+  readonly name: CacheStatistics['name'];
+  /** Entries that live. */
+  readonly flows: number;
+  /** Those that were looked at; fewer than all when the cache is large: what follows is scaled up then. */
+  readonly lookedAt: number;
+  /** Original source addresses. */
+  readonly sources: TalkerListStatistics;
+  /** Original destination addresses, as they were before NAT. */
+  readonly destinations: TalkerListStatistics;
+  /** Protocol and destination port. */
+  readonly services: TalkerListStatistics;
+}
+
+/** The names of `TalkersStatistics` that are lists. */
+export type TalkerKind = 'sources' | 'destinations' | 'services';
+
+export interface TalkerListStatistics {
+  /** How many there are among the flows looked at. */
+  readonly different: number;
+  /** Those with the most flows. */
+  readonly first: readonly TalkerStatistics[];
+}
+
+export interface TalkerStatistics {
+  /** `192.0.2.1`, `2001:db8::1`, `tcp/443`, `icmp`. */
+  readonly name: string;
+  readonly flows: number;
+  /** Of these, in the cache for less than ten seconds. */
+  readonly recent: number;
+  /** Of these, those whose destination has not answered. */
+  readonly unanswered: number;
+}
+
 /** `-s role`. */
 export interface RoleStatistics {
   /** Null: nobody has told yet. */

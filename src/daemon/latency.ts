@@ -36,8 +36,7 @@ export class Latency {
   }
 
   /** The same reply, its pieces measured. */
-  ofReply(source: ChunkSource | null): ChunkSource | null {
-    if (source === null) return null;
+  ofReply(source: ChunkSource): ChunkSource {
     return {
       next: () => {
         const from = performance.now();

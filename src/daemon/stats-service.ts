@@ -5,8 +5,10 @@ import type {
   DaemonStatistics,
   LatencyStatistics,
   NetworkStatistics,
+  TalkersStatistics,
   WarningStatistics,
 } from '../control/statistics.js';
+import { TalkerSurvey } from '../control/talkers.js';
 import type { StatsCache } from '../stats/cache.js';
 import type { StatsEngine } from '../stats/engine.js';
 import type { Latency } from './latency.js';
@@ -119,6 +121,12 @@ export class StatsService implements ControlService {
 
   latency(): LatencyStatistics[] {
     return this.context.latency.statistics();
+  }
+
+  talkers(format: (talkers: readonly TalkersStatistics[]) => string): ChunkSource {
+    const { cache, clock, latency } = this.context;
+    const { table, active } = cache.cache;
+    return latency.ofReply(new TalkerSurvey([{ name: 'stats', table, active }], clock, format));
   }
 
   resendQueue(): ResendQueueView | null {

@@ -20,8 +20,10 @@ import type {
   ResendEntry,
   RoleStatistics,
   StoreStatistics,
+  TalkersStatistics,
   WarningStatistics,
 } from '../control/statistics.js';
+import { TalkerSurvey, type TalkingCache } from '../control/talkers.js';
 import { IFF_RUNNING, IFF_UP } from '../native/constants.js';
 import { interfaceFlags } from '../native/index.js';
 import { AgingExternalCache } from '../sync/alarm-external.js';
@@ -179,6 +181,14 @@ export class SyncService implements ControlService {
     return [...latency.statistics(), ...commits, { name: 'takeover', durations: latency.takeovers }];
   }
 
+  talkers(format: (talkers: readonly TalkersStatistics[]) => string): ChunkSource {
+    const { internal, external, clock, latency } = this.context;
+    const caches: TalkingCache[] = [];
+    if (!(internal instanceof InternalBypass)) caches.push(talkingCache('internal', internal));
+    if (!(external instanceof DirectInject)) caches.push(talkingCache('external', external));
+    return latency.ofReply(new TalkerSurvey(caches, clock, format));
+  }
+
   resendQueue(): ResendQueueView | null {
     if (!this.context.mode.queues().some(({ name }) => name === 'rsqueue')) return null;
     const entries: ResendEntry[] = [];
@@ -188,6 +198,10 @@ export class SyncService implements ControlService {
     });
     return { length: entries.length, entries };
   }
+}
+
+function talkingCache(name: TalkingCache['name'], { table, active }: Omit<TalkingCache, 'name'>): TalkingCache {
+  return { name, table, active };
 }
 
 /** The part of a cache of expectations that is shown. */

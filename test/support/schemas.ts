@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { projectRoot } from '../lab/project.js';
 
-export type SchemaName = 'flow' | 'expectation' | 'unacknowledged' | 'statistics' | 'health' | 'check';
+export type SchemaName = 'flow' | 'expectation' | 'unacknowledged' | 'statistics' | 'talkers' | 'health' | 'check';
 
 const ajv = new Ajv2020({ strict: true, strictRequired: false, allErrors: true, allowUnionTypes: true });
 const validators = new Map(
-  (['flow', 'expectation', 'unacknowledged', 'statistics', 'health', 'check'] as const).map((name) => {
+  (['flow', 'expectation', 'unacknowledged', 'statistics', 'talkers', 'health', 'check'] as const).map((name) => {
     const path = join(projectRoot, 'doc/schema', `${name}.schema.json`);
     return [name, ajv.compile(JSON.parse(readFileSync(path, 'utf8')))];
   }),

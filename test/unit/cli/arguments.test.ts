@@ -122,7 +122,14 @@ describe('long options', () => {
       health: false,
       json: false,
       socket: '/a',
+      top: null,
       immediate: null,
+    });
+    expect(readLongOptions(['--top']).top).toEqual({ page: 'overview', intervalSeconds: 1, count: null });
+    expect(readLongOptions(['--top', '--page', 'talkers', '--interval=0.5', '--count', '3']).top).toEqual({
+      page: 'talkers',
+      intervalSeconds: 0.5,
+      count: 3,
     });
     expect(readLongOptions(['--help']).immediate).toBe('help');
     expect(readLongOptions(['--version']).immediate).toBe('version');
@@ -133,6 +140,15 @@ describe('long options', () => {
     [['--socket'], /argument missing/],
     [['--print'], /--print needs --check/],
     [['--check', '--print', '--json'], /--print is not JSON/],
+    [['--top', '--health'], /--top goes with -C, --socket, --page, --interval and --count alone/],
+    [['--top', '--json'], /--top goes with/],
+    [['--page', 'peers'], /--page, --interval and --count need --top/],
+    [['--top', '--page', 'nosuch'], /--page: one of overview, peers, queues, caches, talkers, latency, not `nosuch'/],
+    [['--top', '--interval', '0'], /--interval: 0.1 to 86400 seconds, not `0'/],
+    [['--top', '--interval', 'x'], /--interval: /],
+    [['--top', '--interval='], /--interval: /],
+    [['--top', '--count', '0'], /--count: a number of 1 or more, not `0'/],
+    [['--top', '--count', '1e3'], /--count: /],
   ])('%s is a mistake', (words, message) => {
     expect(() => readLongOptions(words)).toThrow(message);
   });

@@ -5,6 +5,7 @@ import type {
   HealthStatistics,
   LatencyStatistics,
   RoleStatistics,
+  TalkersStatistics,
 } from '../../../src/control/statistics.js';
 
 export function source(...pieces: (string | Uint8Array)[]): ChunkSource {
@@ -129,6 +130,11 @@ export class FakeService implements ControlService {
   role(): RoleStatistics | null {
     this.calls.push('role');
     return this.roleShown;
+  }
+
+  talkers(format: (talkers: readonly TalkersStatistics[]) => string): ChunkSource {
+    this.calls.push('talkers');
+    return source('', format([]));
   }
 
   resendQueue(): ResendQueueView | null {

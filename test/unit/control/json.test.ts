@@ -83,6 +83,11 @@ describe('requests for JSON', () => {
     expect(service.calls).toEqual(['dumpInternal ct json', 'dumpExternal expect json']);
   });
 
+  it('-s talkers: one object, when the survey is over', () => {
+    const text = textOf(dispatchJson('STATS_TALKERS', new FakeService(), CONTROL) as ChunkSource);
+    expect(dumpedObjects('talkers', text)).toEqual([{ format: 1, mode: 'sync', caches: [] }]);
+  });
+
   it('-s rsqueue: an object a line', () => {
     const service = new FakeService();
     expect(dispatchJson('STATS_RSQUEUE', service, CONTROL)).toBeNull();

@@ -118,6 +118,7 @@ describe('requests', () => {
       36: 'statistics',
       256: 'latency',
       260: 'statistics',
+      288: 'talkers',
       320: 'changeRole primary',
       321: 'changeRole backup',
       322: 'changeRole fault',
@@ -144,7 +145,7 @@ describe('requests', () => {
     }
     expect(allowed.every((name) => /STATS|DUMP/.test(name) && name !== 'REQUEST_DUMP')).toBe(true);
     expect(new Set(service.calls.map((call) => call.split(' ')[0]))).toEqual(
-      new Set(['dumpInternal', 'dumpExternal', 'statistics', 'resendQueue', 'latency', 'role']),
+      new Set(['dumpInternal', 'dumpExternal', 'statistics', 'resendQueue', 'latency', 'role', 'talkers']),
     );
     expect(warning).toHaveBeenCalledWith('control socket: user 12345 may not ask for KILL, refused');
   });
