@@ -19,6 +19,7 @@ const WORDS: readonly (readonly [word: string, means: string])[] = [
   ['internal cache', 'the flows this kernel has'],
   ['external cache', 'the flows the peers have told of'],
   ['-', 'not known: the first answer, or the daemon has begun anew'],
+  ['peers: pending', 'messages that the peer has not acknowledged, and for how long'],
   ['talkers: flows', 'entries in the cache, not packets. Of a large cache a sample is taken'],
   ['talkers: new', 'came into the cache within the last ten seconds'],
   ['talkers: unanswered', 'nothing has come back yet: many of them are a scan, a flood, or a server that is down'],

@@ -36,9 +36,9 @@ function peerLines({ statistics, width, glyphs }: View): Line[] {
   const columns: Column<Peer>[] = [
     { title: 'peer', rank: 9, least: 12, show: ({ peer }) => peer },
     { title: 'verdict', rank: 8, least: 10, show: ({ health }) => span(health, HEALTH_STYLES[health]) },
-    { title: 'silent', rank: 7, right: true, least: 8, show: (peer) => duration(peer.silentMilliseconds / 1000) },
+    { title: 'silent', rank: 7, right: true, least: 7, show: (peer) => duration(peer.silentMilliseconds / 1000) },
     {
-      title: 'not acknowledged',
+      title: 'pending',
       rank: 6,
       right: true,
       show: (peer) => (peer.unacknowledgedMessages === null ? '-' : String(peer.unacknowledgedMessages)),
