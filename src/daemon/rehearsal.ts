@@ -183,7 +183,8 @@ const PEER_SOURCE = Uint32Array.of(AF_INET, ...new Uint32Array(NOWHERE.peerAddre
 const MTU = 1500;
 /** As full as a peer's packets are. */
 const DATAGRAM_BYTES = 1400;
-const SYNPROXY_BYTES = 12;
+/** A synproxy of zeros: its header, length and number in network order, and three words. */
+const SILENT_SYNPROXY = new Uint8Array(Uint32Array.of(attributeHeader(SYNPROXY, 12), 0, 0, 0).buffer);
 
 /**
  * A socket in which lies what was sent, as if a peer had sent it: one that writes its messages like ours, or like the
@@ -234,9 +235,8 @@ class Echo implements ReceiverCalls {
   private finish(bytes: Uint8Array, at: number, length: number): number {
     const isFlow = (bytes[at]! & 0xf) <= FLOW_DESTROY;
     if (!isFlow || this.flows++ % 2 === 0) return length;
-    const all = length + 4 + SYNPROXY_BYTES;
-    new DataView(bytes.buffer).setUint32(at + length, attributeHeader(SYNPROXY, SYNPROXY_BYTES), true);
-    bytes.fill(0, at + length + 4, at + all);
+    const all = length + SILENT_SYNPROXY.length;
+    bytes.set(SILENT_SYNPROXY, at + length);
     bytes[at + 2] = all >>> 8;
     bytes[at + 3] = all & 0xff;
     return all;

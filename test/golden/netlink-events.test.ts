@@ -27,4 +27,24 @@ describe('flows as a Linux 6.18 kernel reports them', () => {
     expect(decodeFlow(views, 0, message.length, scratch)).toBe(true);
     expect(treeOf(scratch)).toEqual(kept(message));
   });
+
+  it('says the same when the details of TCP come in another order', () => {
+    // CTA_PROTOINFO of 48 bytes, CTA_PROTOINFO_TCP of 44, then five attributes of 8 bytes each (spec/kernel.md).
+    const nest = /^((?:..)*?300004802c000180)(.{80})/;
+    const details = events.filter(([, hex]) => nest.test(hex));
+    expect(details.length).toBeGreaterThan(100);
+    for (const [, hex] of details) {
+      const turned = hex.replace(
+        nest,
+        (_, before: string, five: string) => before + five.match(/.{16}/g)!.reverse().join(''),
+      );
+      const [one, other] = [hex, turned].map((text) => {
+        const scratch = new FlowScratch();
+        const message = Buffer.from(text, 'hex');
+        expect(decodeFlow(Views.of(message), 0, message.length, scratch)).toBe(true);
+        return [...scratch.words];
+      });
+      expect(other).toEqual(one);
+    }
+  });
 });
