@@ -4,7 +4,7 @@ import { KEYWORDS, MODE_BLOCKS } from './clauses.js';
  * The words of the language as regular expressions over text with one character per byte (latin1).
  *
  * The original's lexer takes the longest match of all patterns. Here the first match in the order of `PATTERNS` wins,
- * and the order and the look-aheads make that the same word; test/interop/config-lexer.test.ts compares both.
+ * and the order and the look-aheads make that the same word; test/interop/config.test.ts compares both.
  */
 
 const HEX = '[0-9A-Fa-f]{1,4}';

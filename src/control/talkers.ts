@@ -35,7 +35,7 @@ export interface TalkingCache {
 /**
  * Flows looked at in one cache. Of a larger one a random sample of about so many: a share of one percent comes out within
  * a ninth of itself (two standard deviations of a binomial distribution), and the work does not grow with the cache
- * (doc/decisions/0009-live-view.md).
+ * (doc/decisions/0010-live-view.md).
  */
 export const SAMPLE = 32_768;
 /** Rows of one slice of work, about a millisecond: each row, and each place it is counted in, misses the processor's caches. */
