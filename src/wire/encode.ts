@@ -197,19 +197,6 @@ export function encodeControl(
   return RANGE_HEADER_BYTES;
 }
 
-/**
- * Changes the flags of a message already written: a hello rides on whatever goes out next (spec/findings.md 18).
- * The flags must not turn a message into one with a range, which is longer.
- */
-export function addFlags(out: Views, at: number, flags: number): void {
-  out.u8[at + 1]! |= flags;
-}
-
-/** Gives a message already written another sequence. */
-export function setSequence(out: Views, at: number, sequence: number): void {
-  out.u32[(at >> 2) + 1] = swap32(sequence);
-}
-
 function writeHeader(u32: Uint32Array, w: number, type: number, flags: number, length: number, sequence: number): void {
   u32[w] = (PROTOCOL_VERSION << 4) | type | (flags << 8) | (swap16(length) << 16);
   u32[w + 1] = swap32(sequence);
