@@ -1,28 +1,69 @@
 // Dumps and batches of requests: the kernel works on another processor while JavaScript handles the pieces before.
 #include <sched.h>
 #include <sys/socket.h>
+#include <uv.h>
 
+#include <mutex>
 #include <vector>
 
 #include "addon.h"
+#include "rest.h"
 
 namespace conntrackd {
 namespace {
 
-/** As urgent as whoever waits for it, or a busy machine would hold the daemon up here. */
+/**
+ * As urgent as whoever waits for it, or a busy machine would hold the daemon up here; but one step behind, where there is
+ * one: the event loop has others to answer meanwhile, and takes the processor from this thread when it has to.
+ */
 class Urgency {
  public:
-  Urgency() : policy_(sched_getscheduler(0)) { sched_getparam(0, &priority_); }
+  Urgency() : policy_(sched_getscheduler(0)) {
+    sched_getparam(0, &priority_);
+    if (priority_.sched_priority > sched_get_priority_min(policy_)) priority_.sched_priority--;
+  }
 
   /** Gives it to this thread. Without the right to: as it is. */
   void Take() const {
-    if (sched_getscheduler(0) != policy_) sched_setscheduler(0, policy_, &priority_);
+    sched_param present{};
+    sched_getparam(0, &present);
+    if (sched_getscheduler(0) == policy_ && present.sched_priority == priority_.sched_priority) return;
+    sched_setscheduler(0, policy_, &priority_);
   }
 
  private:
   int policy_;
   sched_param priority_{};
 };
+
+/** The rests of all threads here, which take turns. A commit of a million flows works for ten seconds. */
+class Shifts {
+ public:
+  /** Does it, and rests when it is time. */
+  template <typename Work>
+  void Do(Work work) {
+    uint64_t begin = uv_hrtime();
+    work();
+    uint64_t end = uv_hrtime();
+    bool due;
+    {
+      std::lock_guard<std::mutex> guard(mutex_);
+      if (begin > last_) rest_.Rested(static_cast<double>(begin - last_) / 1e6);
+      rest_.Worked(static_cast<double>(end - begin) / 1e6);
+      last_ = end;
+      due = rest_.Due();
+    }
+    // What passes until the next work begins is the rest.
+    if (due) Rest::Take();
+  }
+
+ private:
+  std::mutex mutex_;
+  Rest rest_;
+  uint64_t last_ = 0;
+};
+
+Shifts shifts;
 
 /**
  * The kernel makes a piece of a dump while the one before is received, in the thread that receives: three quarters of
@@ -44,6 +85,15 @@ class ReceiveAhead : public Napi::AsyncWorker {
 
   void Execute() override {
     urgency_.Take();
+    shifts.Do([this] { Receive(); });
+  }
+
+  std::vector<napi_value> GetResult(Napi::Env env) override {
+    return {Napi::Number::New(env, static_cast<double>(received_))};
+  }
+
+ private:
+  void Receive() {
     while (received_ < pieces_) {
       uint8_t* at = buffer_.data + received_ * pieceBytes_;
       long length = Retry([&] { return recv(fd_, at, pieceBytes_, MSG_DONTWAIT); });
@@ -53,11 +103,6 @@ class ReceiveAhead : public Napi::AsyncWorker {
     }
   }
 
-  std::vector<napi_value> GetResult(Napi::Env env) override {
-    return {Napi::Number::New(env, static_cast<double>(received_))};
-  }
-
- private:
   int fd_;
   Bytes buffer_;
   int32_t* lengths_;
@@ -83,7 +128,7 @@ class SendAhead : public Napi::AsyncWorker {
 
   void Execute() override {
     urgency_.Take();
-    sent_ = Retry([&] { return send(fd_, buffer_.data, length_, MSG_NOSIGNAL); });
+    shifts.Do([this] { sent_ = Retry([&] { return send(fd_, buffer_.data, length_, MSG_NOSIGNAL); }); });
   }
 
   std::vector<napi_value> GetResult(Napi::Env env) override {

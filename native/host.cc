@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
+#include <link.h>
 #include <linux/capability.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -140,6 +141,28 @@ Napi::Value ReleaseMemory(const Napi::CallbackInfo& info) {
   return Result(info, Retry([&] { return madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED); }));
 }
 
+// The parts of the program or a library that nothing ever writes to, its code above all. The system keeps these pages in its
+// cache of files, where the next access finds them.
+int ForgetParts(dl_phdr_info* object, size_t, void* failure) {
+  auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  for (int i = 0; i < object->dlpi_phnum; i++) {
+    const ElfW(Phdr) & part = object->dlpi_phdr[i];
+    if (part.p_type != PT_LOAD || (part.p_flags & PF_W) != 0) continue;
+    uintptr_t begin = (object->dlpi_addr + part.p_vaddr) / page * page;
+    uintptr_t end = (object->dlpi_addr + part.p_vaddr + part.p_memsz) / page * page;
+    if (end <= begin) continue;
+    if (madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED) < 0) *static_cast<int*>(failure) = errno;
+  }
+  return 0;
+}
+
+// Takes the code of program and libraries out of this process: what it goes on using comes back by itself.
+Napi::Value ForgetProgram(const Napi::CallbackInfo& info) {
+  int failure = 0;
+  dl_iterate_phdr(ForgetParts, &failure);
+  return Result(info, -failure);
+}
+
 // The user at the other end of a UNIX socket: SO_PEERCRED, unix(7).
 Napi::Value PeerUser(const Napi::CallbackInfo& info) {
   ucred credentials{};
@@ -235,6 +258,7 @@ void InitHost(Napi::Env env, Napi::Object exports) {
   exports["limitCapabilities"] = Napi::Function::New<LimitCapabilities>(env);
   exports["setThreadName"] = Napi::Function::New<SetThreadName>(env);
   exports["releaseMemory"] = Napi::Function::New<ReleaseMemory>(env);
+  exports["forgetProgram"] = Napi::Function::New<ForgetProgram>(env);
   exports["enterNetworkNamespace"] = Napi::Function::New<EnterNetworkNamespace>(env);
 }
 

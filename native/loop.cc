@@ -1,29 +1,17 @@
 // How long the event loop's turns take, and its rests.
-#include <sched.h>
 #include <uv.h>
 
 #include <algorithm>
-#include <ctime>
 #include <memory>
 
 #include "addon.h"
+#include "rest.h"
 
 namespace conntrackd {
 namespace {
 
 /** What a turn's length is counted in; src/base/histogram.ts has the same. */
 constexpr uint64_t kUnitNanoseconds = 100;
-
-/**
- * A process of real-time priority that never rests starves the others of its processor, and after 950 ms the kernel
- * makes it stand still for 50 (kernel/sched/deadline.c, fair_server: 50 ms a second for them; before Linux 6.12
- * sched_rt_runtime_us, the same). Resting a millisecond now and then gives them as much without a stall. Work that is
- * over within kUnrested is never held up.
- */
-constexpr double kUnrestedMs = 300;
-/** Milliseconds of work that one of rest makes up for: others get 7 % of the time. */
-constexpr double kWorkPerRest = 13;
-constexpr long kRestNanoseconds = 1000 * 1000;
 
 /**
  * Measures each turn from one call of the prepare handle (right before the loop waits) to the next, less the time it
@@ -40,8 +28,7 @@ struct Meter {
   size_t maxima;
   uint64_t last_time;
   uint64_t last_idle;
-  /** Milliseconds of work that no rest has made up for. */
-  double unrested = 0;
+  Rest rest;
   napi_async_cleanup_hook_handle hook = nullptr;
 
   explicit Meter(Napi::Env environment) : env(environment) {}
@@ -54,20 +41,14 @@ size_t BucketOf(uint64_t units) {
   return (exponent - 1) * 4 + ((units >> (exponent - 2)) & 3);
 }
 
-bool IsRealTime() {
-  int policy = sched_getscheduler(0);
-  return policy == SCHED_RR || policy == SCHED_FIFO;
-}
-
 /** Rests when it is time. */
 void Breathe(Meter* meter, double worked, double waited) {
-  meter->unrested = std::max(0.0, meter->unrested + worked - waited * kWorkPerRest);
-  if (meter->unrested < kUnrestedMs || !IsRealTime()) return;
-  timespec rest = {0, kRestNanoseconds};
-  nanosleep(&rest, nullptr);
+  meter->rest.Worked(worked);
+  meter->rest.Rested(waited);
+  if (!meter->rest.Due()) return;
+  Rest::Take();
   uint64_t now = uv_hrtime();
-  double rested = static_cast<double>(now - meter->last_time) / 1e6;
-  meter->unrested = std::max(0.0, meter->unrested - rested * kWorkPerRest);
+  meter->rest.Rested(static_cast<double>(now - meter->last_time) / 1e6);
   meter->last_time = now;
 }
 

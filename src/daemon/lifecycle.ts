@@ -9,7 +9,7 @@ import { loadConfig } from './config-file.js';
 import type { Compose, Daemon } from './daemon.js';
 import { describe } from './describe.js';
 import { LockFile } from './lock.js';
-import { giveMemoryBack } from './memory.js';
+import { forgetStart, giveMemoryBack } from './memory.js';
 import { applyScheduler } from './priority.js';
 import { dropPrivileges } from './privileges.js';
 import { otherConntrackds } from './processes.js';
@@ -67,6 +67,7 @@ export class Lifecycle {
     this.log.notice(`-- starting in ${this.parent === null ? 'console' : 'daemon'} mode --`);
     this.parent?.ready();
     this.manager.ready();
+    forgetStart(loopScheduler);
     const { log, manager, daemon } = this;
     if (daemon === null) return;
     this.reload = new Reload(this.config, { log, manager, daemon, load: () => loadConfig(this.config.fileName) });

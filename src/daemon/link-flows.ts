@@ -20,21 +20,41 @@ import type { TrackingProbe } from '../kernel/tracking.js';
 import { formatInet6 } from '../native/sockaddr.js';
 
 /**
- * The links whose own packets the kernel tracks, and whose flows pass the filter: what the nodes tell each other is then
- * told to the other one, too.
+ * Finds the links whose own packets the kernel tracks, and whose flows pass the filter: what the nodes tell each other is
+ * then told to the other one, too.
+ *
+ * @param done called with them, or with why the kernel refused
  */
-export function replicatedLinks(
+export function findReplicatedLinks(
   views: readonly LinkView[],
   filter: FlowFilter | null,
-  probe: TrackingProbe,
-): readonly string[] {
-  return views.flatMap((view) => {
-    const local = ownAddresses(view).find((address) => {
-      const flow = probe.find(flowOf(view, address));
-      return flow !== null && (filter === null || filter.passes(flow));
+  probe: Pick<TrackingProbe, 'find'>,
+  done: (links: readonly string[], error: Error | null) => void,
+): void {
+  const questions = views.flatMap((view) => ownAddresses(view).map((address) => ({ view, address })));
+  const links = new Map<LinkView, string>();
+  const ask = (index: number): void => {
+    const question = questions[index];
+    if (question === undefined) {
+      done([...links.values()], null);
+      return;
+    }
+    const { view, address } = question;
+    if (links.has(view)) {
+      ask(index + 1);
+      return;
+    }
+    probe.find(flowOf(view, address), (found, error) => {
+      if (error !== null) {
+        done([], error);
+        return;
+      }
+      const passes = found !== null && (filter === null || filter.passes(found));
+      if (passes) links.set(view, `${addressText(address)} on ${view.channel.interface}`);
+      ask(index + 1);
     });
-    return local === undefined ? [] : [`${addressText(local)} on ${view.channel.interface}`];
-  });
+  };
+  ask(0);
 }
 
 /** Where its packets may come from: the kernel chooses among the addresses of the interface. */

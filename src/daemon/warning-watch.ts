@@ -15,6 +15,8 @@ export interface WarningWatchContext {
   readonly clock: Clock;
   readonly scheduler: Scheduler;
   readonly log: Logger;
+  /** Asks what takes a while to be answered, then calls back. Absent: nothing does. */
+  prepare?(ready: () => void): void;
   observe(): WarningFacts;
   /** The table; tests put another in its place. */
   readonly rules?: readonly WarningRule[];
@@ -72,6 +74,8 @@ export class WarningWatch {
   private readonly states: readonly WarningState[];
   private timer: Timer | null = null;
   private failed = false;
+  /** A look is being prepared. */
+  private prepares = false;
 
   constructor(private readonly context: WarningWatchContext) {
     this.states = (context.rules ?? WARNINGS).map((rule) => new WarningState(rule, context.log));
@@ -102,11 +106,23 @@ export class WarningWatch {
 
   private lookAfter(delayMs: number): void {
     this.timer?.cancel();
-    this.timer = this.context.scheduler.after(delayMs, () => this.look());
+    this.timer = this.context.scheduler.after(delayMs, () => this.prepare());
+  }
+
+  private prepare(): void {
+    this.lookAfter(LOOK_MS);
+    const { context } = this;
+    if (context.prepare === undefined) this.look();
+    else if (!this.prepares) {
+      this.prepares = true;
+      context.prepare(() => {
+        this.prepares = false;
+        this.look();
+      });
+    }
   }
 
   private look(): void {
-    this.lookAfter(LOOK_MS);
     const facts = this.observe();
     if (facts === null) return;
     const nowMs = this.context.clock.monotonicMs();

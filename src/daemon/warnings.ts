@@ -7,7 +7,7 @@ import type { DaemonStatistics, WarningStatistics } from '../control/statistics.
 import type { FlowFilter } from '../flow/filter.js';
 import { droppedMessages, forwardedPackets, readKernelSettings, readSetting } from '../kernel/proc.js';
 import { TrackingProbe } from '../kernel/tracking.js';
-import { replicatedLinks } from './link-flows.js';
+import { findReplicatedLinks } from './link-flows.js';
 import { type KernelFiles, WarningObserver } from './warning-observer.js';
 import { WarningWatch } from './warning-watch.js';
 
@@ -36,17 +36,34 @@ export class Warnings {
   private readonly watch: WarningWatch;
   private probe: TrackingProbe | null = null;
 
-  constructor(context: WarningsContext) {
+  private replicated: readonly string[] = [];
+  private failure: Error | null = null;
+
+  constructor(private readonly context: WarningsContext) {
     const observer = new WarningObserver({
       ...context,
       files: FILES,
       tracksConnections: () => this.probe?.tracksConnections() ?? null,
       replicatedLinks: () => {
-        const { views, filter } = context.links();
-        return this.probe === null ? [] : replicatedLinks(views, filter, this.probe);
+        if (this.failure !== null) throw this.failure;
+        return this.replicated;
       },
     });
-    this.watch = new WarningWatch({ ...context, observe: () => observer.observe() });
+    this.watch = new WarningWatch({
+      ...context,
+      prepare: (ready) => this.askAboutLinks(ready),
+      observe: () => observer.observe(),
+    });
+  }
+
+  private askAboutLinks(ready: () => void): void {
+    if (this.probe === null) return;
+    const { views, filter } = this.context.links();
+    findReplicatedLinks(views, filter, this.probe, (links, error) => {
+      this.replicated = links;
+      this.failure = error;
+      ready();
+    });
   }
 
   /** @throws SystemError when the kernel gives no socket */

@@ -53,7 +53,8 @@ export class TableDump {
   /** What is handled, and what is received meanwhile. */
   private handled = new ChunkBuffer();
   private received = new ChunkBuffer();
-  private receiving = false;
+  /** The other thread has the socket. */
+  private isAhead = false;
   private interrupted = false;
   private open = true;
 
@@ -65,15 +66,15 @@ export class TableDump {
     this.poll = new native.Poll(this.socket.fd, () => this.readable());
   }
 
+  /**
+   * Asks in another thread: the kernel makes the first piece of the dump in the one that asks, and lets it wait as long as
+   * somebody else empties the table, which is seconds of a large one.
+   */
   start(): void {
     const { views } = this.handled;
     const length = this.encodeRequest(views, 0);
-    const sent = native.send(this.socket.fd, views.buffer, 0, length);
-    if (sent < 0) {
-      this.end(() => this.events.onError(netfilterFailure('send', -sent)));
-      return;
-    }
-    this.poll.start(POLL_READABLE);
+    this.isAhead = true;
+    native.sendAhead(this.socket.fd, views.buffer, length, (sent) => this.asked(sent));
   }
 
   /** Gives up; nothing is called any more. */
@@ -81,7 +82,14 @@ export class TableDump {
     if (!this.open) return;
     this.open = false;
     this.poll.close();
-    if (!this.receiving) this.socket.close();
+    if (!this.isAhead) this.socket.close();
+  }
+
+  private asked(sent: number): void {
+    this.isAhead = false;
+    if (!this.open) this.socket.close();
+    else if (sent < 0) this.end(() => this.events.onError(netfilterFailure('send', -sent)));
+    else this.receive();
   }
 
   private readable(): void {
@@ -89,15 +97,14 @@ export class TableDump {
     this.receive();
   }
 
-  /** From here on the socket belongs to the other thread. */
   private receive(): void {
     const { views, lengths } = this.received;
-    this.receiving = true;
+    this.isAhead = true;
     native.receiveAhead(this.socket.fd, views.buffer, CHUNK_BYTES, CHUNKS_AHEAD, lengths, (count) => this.turn(count));
   }
 
   private turn(count: number): void {
-    this.receiving = false;
+    this.isAhead = false;
     if (!this.open) {
       this.socket.close();
       return;
@@ -108,7 +115,7 @@ export class TableDump {
     // Less than there is room for: no more is there now, so the end is among it or something has to come yet.
     if (count === CHUNKS_AHEAD) this.receive();
     for (let index = 0; index < count && this.open; index++) this.chunk(index, chunks.lengths[index]!);
-    if (this.open && !this.receiving) this.poll.start(POLL_READABLE);
+    if (this.open && !this.isAhead) this.poll.start(POLL_READABLE);
   }
 
   private chunk(index: number, length: number): void {

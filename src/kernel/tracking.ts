@@ -5,7 +5,7 @@ import { EAGAIN } from '../native/constants.js';
 import * as native from '../native/index.js';
 import { NFPROTO_BRIDGE, NFPROTO_IPV4, NFPROTO_IPV6 } from '../netlink/constants.js';
 import { decodeFlow } from '../netlink/decode.js';
-import { encodeGet } from '../netlink/encode.js';
+import { encodeGet, MAX_REQUEST_BYTES } from '../netlink/encode.js';
 import { encodeHookDumpRequest, hookFunctionOf } from '../netlink/hooks.js';
 import { errorOf, isWhole, lengthOf, NLMSG_DONE, NLMSG_ERROR, nextOf, typeOf } from '../netlink/message.js';
 import { NetfilterSocket, netfilterFailure } from './socket.js';
@@ -20,13 +20,17 @@ const PRE_ROUTING = 0;
 const TRACKING = /^(ipv[46]_conntrack_in|nf_ct_bridge_pre)$/;
 
 /**
- * Questions to the kernel, each answered before the call returns: it handles a request while it is sent, so that the
- * answer waits in the socket then. Nothing is changed by them.
+ * Questions to the kernel. It handles a request while it is sent, so that the answer waits in the socket then. Nothing is
+ * changed by them.
  */
 export class TrackingProbe {
   private readonly socket = new NetfilterSocket(0);
   private readonly views = new Views(CHUNK_BYTES);
+  private readonly question = new Views(MAX_REQUEST_BYTES);
   private readonly scratch = new FlowScratch();
+  /** The other thread has the socket. */
+  private isAsking = false;
+  private open = true;
 
   /** Whether any family's packets are tracked; null: this kernel does not tell of hooks. */
   tracksConnections(): boolean | null {
@@ -37,16 +41,33 @@ export class TrackingProbe {
     return [...ipv4, ...others].some((name) => TRACKING.test(name));
   }
 
-  /** The kernel's flow with the original tuple of `flow`, valid until the next call; null: none. @throws SystemError */
-  find(flow: FlowRef): FlowScratch | null {
-    this.send(encodeGet(this.views, 0, flow));
-    const received = this.receive();
-    if (!isWhole(this.views, 0, received) || typeOf(this.views, 0) === NLMSG_ERROR) return null;
-    return decodeFlow(this.views, 0, lengthOf(this.views, 0), this.scratch) ? this.scratch : null;
+  /**
+   * Asks for the kernel's flow with the original tuple of `flow`, one at a time. In another thread: while somebody empties
+   * a large table, nobody else is answered for seconds.
+   *
+   * @param done gets the flow, valid until it returns, or null when there is none, or why the kernel refused; never called
+   *   after `close`
+   */
+  find(flow: FlowRef, done: (found: FlowScratch | null, error: Error | null) => void): void {
+    const { question, socket } = this;
+    this.isAsking = true;
+    native.sendAhead(socket.fd, question.buffer, encodeGet(question, 0, flow), (sent) => {
+      this.isAsking = false;
+      if (!this.open) socket.close();
+      else if (sent < 0) done(null, netfilterFailure('send', -sent));
+      else done(this.answered(), null);
+    });
   }
 
   close(): void {
-    this.socket.close();
+    this.open = false;
+    if (!this.isAsking) this.socket.close();
+  }
+
+  private answered(): FlowScratch | null {
+    const received = this.receive();
+    if (!isWhole(this.views, 0, received) || typeOf(this.views, 0) === NLMSG_ERROR) return null;
+    return decodeFlow(this.views, 0, lengthOf(this.views, 0), this.scratch) ? this.scratch : null;
   }
 
   /** Names of the functions that see a packet first; null: the kernel cannot tell. */

@@ -66,6 +66,7 @@ export interface Addon {
   setThreadName(name: string): number;
   enterNetworkNamespace(path: string): number;
   releaseMemory(page: Uint32Array): number;
+  forgetProgram(): number;
   meterLoop(counts: Uint32Array, longest: Float64Array): number;
 }
 

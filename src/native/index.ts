@@ -286,6 +286,14 @@ export function releaseMemory(page: Uint32Array): void {
 }
 
 /**
+ * madvise(2), MADV_DONTNEED: the code of the program and its libraries is no longer in this process's memory. What it goes
+ * on using comes back from the system's cache of files, sixteen pages at a time.
+ */
+export function forgetProgram(): void {
+  check('madvise', 'the code of the program', addon.forgetProgram());
+}
+
+/**
  * From now on counts how long each turn of the event loop keeps everything else waiting: its time less the time it
  * waited for something to do. Costs two readings of the clock a turn, and wakes nobody. With real-time priority the loop
  * rests a millisecond now and then in work that lasts, before the kernel would make it stand still for 50 (loop.cc).

@@ -189,4 +189,22 @@ describe('the watch of warnings', () => {
     pass(60);
     expect(lines).toEqual(['error warnings: no answer', RAISED]);
   });
+
+  it('looks when what takes a while has been answered, and asks nothing meanwhile', () => {
+    let looks = 0;
+    const questions: (() => void)[] = [];
+    const observe = (): WarningFacts => {
+      looks++;
+      return {} as WarningFacts;
+    };
+    const prepare = (ready: () => void): void => void questions.push(ready);
+    watch = new WarningWatch({ clock: clock as never, scheduler, log, prepare, observe, rules: [] });
+    watch.start();
+    pass(60);
+    expect([questions.length, looks]).toEqual([1, 0]);
+    questions[0]?.();
+    expect(looks).toBe(1);
+    pass(LOOK_SECONDS);
+    expect([questions.length, looks]).toEqual([2, 1]);
+  });
 });

@@ -1,0 +1,132 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readlinkSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { loopScheduler } from '../../src/daemon/clock.js';
+import { TableDump } from '../../src/kernel/dump.js';
+import { TrackingProbe } from '../../src/kernel/tracking.js';
+import { enterNetworkNamespace } from '../../src/native/index.js';
+import { Namespace } from '../lab/namespace.js';
+import { compiled } from '../lab/project.js';
+import { eventually } from '../lab/waiting.js';
+import { tcpFlow } from '../support/tcp-flow.js';
+
+/** The namespace that the test's process was started in. */
+const HOME = `/proc/${process.ppid}/ns/net`;
+
+let namespace: Namespace;
+
+beforeAll(() => {
+  namespace = new Namespace('ahead');
+});
+afterAll(() => namespace.remove());
+
+/** Sockets belong to the namespace in which they were made. */
+function inside<T>(make: () => T): T {
+  enterNetworkNamespace(`/run/netns/${namespace.name}`);
+  try {
+    return make();
+  } finally {
+    enterNetworkNamespace(HOME);
+  }
+}
+
+function openSockets(): number {
+  return readdirSync('/proc/self/fd').filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith('socket:');
+    } catch {
+      // The descriptor of the folder itself.
+      return false;
+    }
+  }).length;
+}
+
+/** Sends in another thread at the priority given; then priorities of the main thread and of that one, lowest first. */
+const PRIORITIES = (policy: string, priority: number): string => `
+import { readFileSync, readdirSync } from 'node:fs';
+const native = await import(${JSON.stringify(pathToFileURL(compiled('src/native/index')).href)});
+const constants = await import(${JSON.stringify(pathToFileURL(compiled('src/native/constants')).href)});
+native.setScheduler(constants.${policy}, ${priority});
+const fd = native.openSocket(constants.AF_INET, constants.SOCK_DGRAM, 0);
+native.sendAhead(fd, new ArrayBuffer(8), 8, () => {
+  // rt_priority, proc_pid_stat(5)
+  const of = (task) => Number(readFileSync('/proc/self/task/' + task + '/stat', 'utf8').split(') ')[1].split(' ')[37]);
+  const others = readdirSync('/proc/self/task').filter((task) => Number(task) !== process.pid).map(of);
+  console.log(JSON.stringify([of(process.pid), Math.min(...others.filter((priority) => priority > 0))]));
+});`;
+
+function priorities(policy: string, priority: number): number[] {
+  const words = ['--input-type=module', '--eval', PRIORITIES(policy, priority)];
+  return JSON.parse(execFileSync(process.execPath, words, { encoding: 'utf8' })) as number[];
+}
+
+it('a thread that works ahead is one step less urgent than the event loop, which has others to answer', () => {
+  expect(priorities('SCHED_RR', 10)).toEqual([10, 9]);
+  expect(priorities('SCHED_FIFO', 2)).toEqual([2, 1]);
+});
+
+it('where there is no step below, it is as urgent', () => {
+  expect(priorities('SCHED_RR', 1)).toEqual([1, 1]);
+});
+
+it('a dump is asked for in another thread, and read to its end', async () => {
+  let entries = 0;
+  await new Promise<void>((resolve, reject) => {
+    const events = { onEntry: () => void entries++, onInterrupted: reject, onDone: resolve, onError: reject };
+    inside(() => new TableDump(events)).start();
+  });
+  expect(entries).toBe(0);
+});
+
+it('a dump that is given up while it is asked for calls nobody, and closes its socket', async () => {
+  const before = openSockets();
+  const called: string[] = [];
+  const note = (name: string) => (): void => void called.push(name);
+  const dump = inside(
+    () =>
+      new TableDump({
+        onEntry: note('entry'),
+        onInterrupted: note('interrupted'),
+        onDone: note('done'),
+        onError: note('error'),
+      }),
+  );
+  dump.start();
+  dump.close();
+  await eventually(() => openSockets() === before, { withinMs: 5000, what: 'the end of the socket' });
+  expect(called).toEqual([]);
+});
+
+it('a question to the kernel that is given up calls nobody, and closes its socket', async () => {
+  const before = openSockets();
+  const probe = inside(() => new TrackingProbe());
+  let answers = 0;
+  probe.find(tcpFlow({ number: 1 }), () => answers++);
+  probe.close();
+  await eventually(() => openSockets() === before, { withinMs: 5000, what: 'the end of the socket' });
+  expect(answers).toBe(0);
+});
+
+it('a question about a flow that is not there is answered', async () => {
+  const probe = inside(() => new TrackingProbe());
+  const answer = await new Promise((resolve) => probe.find(tcpFlow({ number: 1 }), (found, error) => resolve([found, error])));
+  probe.close();
+  expect(answer).toEqual([null, null]);
+});
+
+it('the event loop goes on while the kernel answers', async () => {
+  const probe = inside(() => new TrackingProbe());
+  const order: string[] = [];
+  const answered = new Promise<void>((resolve) =>
+    probe.find(tcpFlow({ number: 1 }), () => {
+      order.push('answer');
+      resolve();
+    }),
+  );
+  order.push('call returned');
+  await new Promise<void>((resolve) => loopScheduler.soon(resolve));
+  await answered;
+  probe.close();
+  expect(order).toEqual(['call returned', 'answer']);
+});
