@@ -98,7 +98,7 @@ export function scheduleOf(seed: number, machine?: Machine): Schedule {
     asks: startMs > 0 || made.some(({ what }) => what === 'restart'),
     readMs,
     endMs,
-    happenings: made,
+    happenings: withoutMovedStarts(made),
   };
 }
 
@@ -126,6 +126,15 @@ function happeningsOf(random: Random, nodes: number, startMs: number, endMs: num
     })),
     ...islands(random, nodes, startMs, endMs),
   ];
+}
+
+/**
+ * Who starts anew at an address where it was never heard is a node like any that joins: what it no longer has is not
+ * swept but ages. Such starts are left out.
+ */
+function withoutMovedStarts(happenings: readonly Happening[]): Happening[] {
+  const restarted = new Set(happenings.map((happening) => (happening.what === 'restart' ? happening.node : -1)));
+  return happenings.filter((happening) => happening.what !== 'address' || !restarted.has(happening.node));
 }
 
 /** A step of a wall clock: an administrator's, a summer time's, a dead battery's. */
