@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "addon.h"
+#include "mailbox.h"
 
 namespace conntrackd {
 namespace {
@@ -25,46 +26,71 @@ thread_local iovec vectors[kMaxBatch];
 alignas(cmsghdr) thread_local uint8_t controls[kMaxBatch][kControlBytes];
 thread_local uint16_t runs[kMaxBatch];
 
-void Prepare(size_t index, uint8_t* at, size_t length, uint8_t* address, size_t addressBytes) {
-  vectors[index] = iovec{at, length};
-  msghdr& header = headers[index].msg_hdr;
-  header = msghdr{};
-  header.msg_iov = &vectors[index];
-  header.msg_iovlen = 1;
-  header.msg_name = address;
-  header.msg_namelen = addressBytes;
+void Prepare(mmsghdr* header, iovec* vector, uint8_t* at, size_t length, uint8_t* address, size_t addressBytes) {
+  *vector = iovec{at, length};
+  *header = mmsghdr{};
+  header->msg_hdr.msg_iov = vector;
+  header->msg_hdr.msg_iovlen = 1;
+  header->msg_hdr.msg_name = address;
+  header->msg_hdr.msg_namelen = addressBytes;
+}
+
+/** What there is to receive into. */
+struct Space {
+  Bytes buffer, lengths, sources;
+  size_t slotBytes = 0;
+  size_t count = 0;
+};
+
+/** False: an exception is pending. */
+bool Check(const Napi::CallbackInfo& info, const Space& space) {
+  if (space.slotBytes * space.count <= space.buffer.size && space.count * sizeof(int32_t) <= space.lengths.size &&
+      (space.sources.data == nullptr || space.count * kSourceBytes <= space.sources.size)) {
+    return true;
+  }
+  OutOfRange(info, "the arrays have no room for that many slots");
+  return false;
+}
+
+void Prepare(const Space& space, mmsghdr* header, iovec* vector) {
+  for (size_t i = 0; i < space.count; i++) {
+    uint8_t* source = space.sources.data == nullptr ? nullptr : space.sources.data + i * kSourceBytes;
+    Prepare(header + i, vector + i, space.buffer.data + i * space.slotBytes, space.slotBytes, source,
+            source == nullptr ? 0 : kSourceBytes);
+  }
+}
+
+/** Into prepared headers; they are as prepared again when it returns. */
+long Receive(int fd, mmsghdr* header, size_t count, int32_t* lengths, uint8_t* sources) {
+  // MSG_TRUNC: msg_len is the length before cutting, so that the reader knows what it missed.
+  long received = Retry([&] { return recvmmsg(fd, header, count, MSG_DONTWAIT | MSG_TRUNC, nullptr); });
+  if (received == -EAGAIN) return 0;
+  for (long i = 0; i < received; i++) {
+    auto& message = header[i].msg_hdr;
+    int32_t length = static_cast<int32_t>(header[i].msg_len);
+    lengths[i] = (message.msg_flags & MSG_TRUNC) != 0 ? -length : length;
+    if (sources == nullptr) continue;
+    // Whole slots can be compared whatever the family: what the address leaves of its slot is zero.
+    size_t used = std::min<size_t>(message.msg_namelen, kSourceBytes);
+    std::memset(sources + i * kSourceBytes + used, 0, kSourceBytes - used);
+    message.msg_namelen = kSourceBytes;
+  }
+  return received;
 }
 
 // arguments: fd, buffer, slotBytes, slots, lengths (Int32Array), sources (Uint8Array of 28 bytes a slot, or null)
 Napi::Value ReceiveBatch(const Napi::CallbackInfo& info) {
-  Bytes buffer, lengths, sources;
-  if (!ReadBytes(info[1], &buffer) || !ReadBytes(info[4], &lengths) || !ReadBytes(info[5], &sources)) {
+  Space space;
+  if (!ReadBytes(info[1], &space.buffer) || !ReadBytes(info[4], &space.lengths) ||
+      !ReadBytes(info[5], &space.sources)) {
     return info.Env().Undefined();
   }
-  size_t slotBytes = static_cast<uint32_t>(Integer(info, 2));
-  size_t slots = std::min<size_t>(static_cast<uint32_t>(Integer(info, 3)), kMaxBatch);
-  if (slotBytes * slots > buffer.size || slots * sizeof(int32_t) > lengths.size ||
-      (sources.data != nullptr && slots * kSourceBytes > sources.size)) {
-    return OutOfRange(info, "the arrays have no room for that many slots");
-  }
-  for (size_t i = 0; i < slots; i++) {
-    uint8_t* source = sources.data == nullptr ? nullptr : sources.data + i * kSourceBytes;
-    Prepare(i, buffer.data + i * slotBytes, slotBytes, source, source == nullptr ? 0 : kSourceBytes);
-  }
-  // MSG_TRUNC: msg_len is the length before cutting, so that the reader knows what it missed.
-  int fd = Integer(info, 0);
-  long received = Retry([&] { return recvmmsg(fd, headers, slots, MSG_DONTWAIT | MSG_TRUNC, nullptr); });
-  if (received == -EAGAIN) return Result(info, 0);
-  auto* out = reinterpret_cast<int32_t*>(lengths.data);
-  for (long i = 0; i < received; i++) {
-    int32_t length = static_cast<int32_t>(headers[i].msg_len);
-    out[i] = (headers[i].msg_hdr.msg_flags & MSG_TRUNC) != 0 ? -length : length;
-    if (sources.data == nullptr) continue;
-    // Whole slots can be compared whatever the family: what the address leaves of its slot is zero.
-    size_t used = std::min<size_t>(headers[i].msg_hdr.msg_namelen, kSourceBytes);
-    std::memset(sources.data + i * kSourceBytes + used, 0, kSourceBytes - used);
-  }
-  return Result(info, received);
+  space.slotBytes = static_cast<uint32_t>(Integer(info, 2));
+  space.count = std::min<size_t>(static_cast<uint32_t>(Integer(info, 3)), kMaxBatch);
+  if (!Check(info, space)) return info.Env().Undefined();
+  Prepare(space, headers, vectors);
+  auto* lengths = reinterpret_cast<int32_t*>(space.lengths.data);
+  return Result(info, Receive(Integer(info, 0), headers, space.count, lengths, space.sources.data));
 }
 
 /**
@@ -114,7 +140,7 @@ Napi::Value SendBatch(const Napi::CallbackInfo& info) {
   for (size_t i = 0; i < count; i += runs[messages++]) {
     size_t run = RunOf(offset + i, length + i, std::min(most, count - i));
     size_t bytes = offset[i + run - 1] + length[i + run - 1] - offset[i];
-    Prepare(messages, buffer.data + offset[i], bytes, destination.data, destination.size);
+    Prepare(headers + messages, vectors + messages, buffer.data + offset[i], bytes, destination.data, destination.size);
     if (run > 1) CutInto(messages, static_cast<uint16_t>(length[i]));
     runs[messages] = static_cast<uint16_t>(run);
   }
@@ -125,6 +151,32 @@ Napi::Value SendBatch(const Napi::CallbackInfo& info) {
 }
 
 }  // namespace
+
+std::unique_ptr<Mailbox> Mailbox::Of(const Napi::CallbackInfo& info) {
+  Space space;
+  if (!ReadBytes(info[0], &space.buffer) || !ReadBytes(info[2], &space.lengths) ||
+      !ReadBytes(info[3], &space.sources)) {
+    return nullptr;
+  }
+  space.slotBytes = static_cast<uint32_t>(Integer(info, 1));
+  space.count = std::min(space.lengths.size / sizeof(int32_t), kMaxBatch);
+  if (!Check(info, space)) return nullptr;
+  auto mailbox = std::make_unique<Mailbox>();
+  mailbox->headers_.resize(space.count);
+  mailbox->vectors_.resize(space.count);
+  Prepare(space, mailbox->headers_.data(), mailbox->vectors_.data());
+  mailbox->lengths_ = reinterpret_cast<int32_t*>(space.lengths.data);
+  mailbox->sources_ = space.sources.data;
+  for (size_t i = 0; i < 3; i++) {
+    Napi::Value array = info[i == 0 ? 0 : i + 1];
+    if (array.IsObject()) mailbox->held_[i] = Napi::Persistent(array.As<Napi::Object>());
+  }
+  return mailbox;
+}
+
+long Mailbox::Receive(int fd, size_t most) {
+  return conntrackd::Receive(fd, headers_.data(), std::min(most, headers_.size()), lengths_, sources_);
+}
 
 void InitBatches(Napi::Env env, Napi::Object exports) {
   exports["receiveBatch"] = Napi::Function::New<ReceiveBatch>(env);

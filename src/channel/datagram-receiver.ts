@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { BurstPace, REST_MS } from '../base/burst.js';
 import { Views } from '../base/views.js';
 import { POLL_READABLE } from '../native/constants.js';
-import { Poll, receiveBatch } from '../native/index.js';
+import { Poll } from '../native/index.js';
 import { formatSocketAddress, SOCKADDR_IN6_BYTES } from '../native/sockaddr.js';
 import type { ChannelReceiver, ChannelStatistics } from './channel.js';
 import { isSealed, REFUSED, type Seal } from './seal.js';
@@ -29,11 +29,12 @@ const LONGEST_SLOT = 65536;
 
 /** The calls a receiver makes; the rehearsal puts others in their place. */
 export interface ReceiverCalls {
-  readonly receiveBatch: typeof receiveBatch;
-  poll(fd: number, callback: () => void): Pick<Poll, 'start' | 'stop' | 'close'>;
+  poll(fd: number, callback: (received: number) => void): ReceiverPoll;
 }
 
-export const NATIVE_CALLS: ReceiverCalls = { receiveBatch, poll: (fd, callback) => new Poll(fd, callback) };
+export type ReceiverPoll = Pick<Poll, 'start' | 'stop' | 'close' | 'receiveInto' | 'receive'>;
+
+const NATIVE_CALLS: ReceiverCalls = { poll: (fd, callback) => new Poll(fd, callback) };
 
 export interface DatagramReceiverContext {
   readonly statistics: ChannelStatistics;
@@ -51,7 +52,6 @@ export class DatagramReceiver {
   private readonly guard: Guard;
   private readonly seal: Seal | null;
   private readonly poller: ReceiverCalls['poll'];
-  private readonly receiveBatch: ReceiverCalls['receiveBatch'];
   private readonly lengths = new Int32Array(BATCH);
   private readonly sources = new Uint32Array(BATCH * SOURCE_WORDS);
   private readonly sourceBytes = new Uint8Array(this.sources.buffer, 0, BATCH * SOCKADDR_IN6_BYTES);
@@ -59,7 +59,7 @@ export class DatagramReceiver {
   private views = new Views(0);
   private slotBytes = 0;
   private fd = -1;
-  private poll: Pick<Poll, 'start' | 'stop' | 'close'> | null = null;
+  private poll: ReceiverPoll | null = null;
   private pace = new BurstPace(GATHER_FROM, 0);
   private restTimer: NodeJS.Timeout | null = null;
 
@@ -69,7 +69,6 @@ export class DatagramReceiver {
     this.seal = seal;
     this.receiver = receiver;
     this.poller = calls.poll;
-    this.receiveBatch = calls.receiveBatch;
   }
 
   /**
@@ -78,11 +77,11 @@ export class DatagramReceiver {
    * @param bufferBytes size of the socket's buffer
    */
   open(fd: number, mtu: number, bufferBytes: number, sources: SourceTable): void {
-    this.adapt(mtu);
     this.pace = new BurstPace(GATHER_FROM, bufferBytes / 2 / DATAGRAM_MEMORY_BYTES);
     this.table = sources;
     this.fd = fd;
-    this.poll = this.poller(fd, () => this.receive());
+    this.poll = this.poller(fd, (received) => this.receive(received));
+    this.adapt(mtu);
     this.poll.start(POLL_READABLE);
   }
 
@@ -92,6 +91,7 @@ export class DatagramReceiver {
     if (this.views.u8.length === slotBytes * BATCH) return;
     this.slotBytes = slotBytes;
     this.views = new Views(slotBytes * BATCH);
+    this.poll?.receiveInto(this.views.buffer, slotBytes, this.lengths, this.sourceBytes);
   }
 
   close(): void {
@@ -107,9 +107,9 @@ export class DatagramReceiver {
     return this.table.name(source);
   }
 
-  private receive(): void {
+  /** @param count of datagrams that were received, or `-errno` */
+  private receive(count: number): void {
     const { views, slotBytes, statistics } = this;
-    const count = this.receiveBatch(this.fd, views.buffer, slotBytes, BATCH, this.lengths, this.sourceBytes);
     if (count < 0) {
       statistics.receiveErrors++;
       return;
@@ -134,7 +134,7 @@ export class DatagramReceiver {
 
   private resume(): void {
     this.restTimer = null;
-    this.receive();
+    this.receive(this.poll?.receive(BATCH) ?? 0);
     if (this.restTimer === null) this.poll?.start(POLL_READABLE);
   }
 

@@ -68,11 +68,18 @@ export interface EventSourceEvents {
   onFailure(): void;
 }
 
+/** What an event source needs of its socket. */
+export type EventSocket = Pick<
+  NetfilterSocket,
+  'fd' | 'portId' | 'receiveBuffer' | 'setReceiveBuffer' | 'setReliable' | 'close'
+>;
+
 /** The event socket: subscribes to the kernel's conntrack events and hands them over in batches. */
 export class EventSource {
   /** Whether the kernel drops the events of flows that do not pass the filter. Else who gets the events has to. */
   filtersInKernel: boolean;
-  private readonly socket: NetfilterSocket;
+  private readonly socket: EventSocket;
+  private readonly fd: number;
   private readonly poll: native.Poll;
   private views = new Views(0);
   private lengths = new Int32Array(0);
@@ -83,19 +90,18 @@ export class EventSource {
   private warnedFull = false;
   private readonly drained: (() => void)[] = [];
 
+  /** @param socket to read instead of one that subscribes to events */
   constructor(
     private options: EventSourceOptions,
     private readonly events: EventSourceEvents,
     private readonly log: Logger,
+    socket?: EventSocket,
   ) {
+    this.filtersInKernel = false;
+    this.socket = socket ?? this.subscribe();
+    this.fd = this.socket.fd;
+    this.poll = new native.Poll(this.fd, (received) => this.turn(received, performance.now()));
     this.makeSlots();
-    let filtersInKernel = false;
-    const groups = options.expectations ? EVENT_GROUPS_FLOW | EVENT_GROUPS_EXPECTATION : EVENT_GROUPS_FLOW;
-    this.socket = new NetfilterSocket(groups, (fd) => {
-      filtersInKernel = this.attachFilter(fd, options.filter);
-    });
-    this.filtersInKernel = filtersInKernel;
-    this.poll = new native.Poll(this.socket.fd, () => this.turn());
     if (options.reliable) {
       this.socket.setReliable();
       log.notice('reliable ctnetlink event delivery is ENABLED.');
@@ -145,7 +151,7 @@ export class EventSource {
 
   /** Another filter, at once. Events that wait in the socket were judged by the one before: user space has to judge. */
   refilter(filter: EventSourceOptions['filter']): void {
-    const { fd } = this.socket;
+    const { fd } = this;
     const filteredInKernel = this.filtersInKernel;
     this.options = { ...this.options, filter };
     this.filtersInKernel = this.attachFilter(fd, filter);
@@ -159,12 +165,12 @@ export class EventSource {
    * @throws SystemError
    */
   suspendNew(): void {
-    native.setOption(this.socket.fd, SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, GROUP_NEW);
+    native.setOption(this.fd, SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, GROUP_NEW);
   }
 
   /** @throws SystemError */
   resumeNew(): void {
-    native.setOption(this.socket.fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, GROUP_NEW);
+    native.setOption(this.fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, GROUP_NEW);
   }
 
   /** Calls back once, when every event that is in the socket now has been handed over. */
@@ -172,7 +178,8 @@ export class EventSource {
     this.drained.push(callback);
     // Nothing may wait in the socket, and then nothing would wake it.
     setImmediate(() => {
-      if (this.started && this.restTimer === null && this.drained.length > 0) this.turn();
+      if (!this.started || this.restTimer !== null || this.drained.length === 0) return;
+      this.turn(this.poll.receive(this.slots), performance.now());
     });
   }
 
@@ -182,12 +189,21 @@ export class EventSource {
     this.socket.close();
   }
 
+  private subscribe(): NetfilterSocket {
+    const { expectations, filter } = this.options;
+    const groups = expectations ? EVENT_GROUPS_FLOW | EVENT_GROUPS_EXPECTATION : EVENT_GROUPS_FLOW;
+    return new NetfilterSocket(groups, (fd) => {
+      this.filtersInKernel = this.attachFilter(fd, filter);
+    });
+  }
+
   private makeSlots(): void {
     const slots = Math.min(MAX_SLOTS, this.options.iterationLimit);
     if (slots === this.slots) return;
     this.slots = slots;
     this.views = new Views(slots * SLOT_BYTES);
     this.lengths = new Int32Array(slots);
+    this.poll.receiveInto(this.views.buffer, SLOT_BYTES, this.lengths, null);
   }
 
   private makePace(): BurstPace {
@@ -201,16 +217,27 @@ export class EventSource {
     return inKernel;
   }
 
-  private turn(readableSinceMs = performance.now()): void {
+  /**
+   * The turn ends when a read finds fewer events than it may take; outside of bursts when the second does: what came while
+   * the first were handled then leaves in the same packet. At 5,000 events a second that spares one wake-up in eight.
+   *
+   * @param received of the first read: how many events, or `-errno`
+   */
+  private turn(received: number, readableSinceMs: number): void {
     const limit = this.options.iterationLimit * (this.pace.busy ? BURST_FACTOR : 1);
-    let handled = 0;
-    let more = true;
-    while (more && handled < limit) {
-      const wanted = Math.min(limit - handled, this.slots);
-      const received = this.batch(wanted);
-      handled += received;
-      more = received === wanted;
+    let looks = this.pace.busy ? 1 : 2;
+    let wanted = this.slots;
+    let last = this.take(received);
+    let handled = last;
+    for (;;) {
+      if (last === 0) looks = 0;
+      else if (last < wanted) looks--;
+      if (looks === 0 || handled >= limit) break;
+      wanted = Math.min(limit - handled, this.slots);
+      last = this.take(this.poll.receive(wanted));
+      handled += last;
     }
+    const more = last === wanted;
     this.events.onTurnEnd(readableSinceMs);
     if (!more) this.tellDrained();
     if (!more && this.pace.rest(handled, performance.now())) this.rest();
@@ -221,9 +248,8 @@ export class EventSource {
     for (const callback of this.drained.splice(0)) callback();
   }
 
-  /** Reads and hands over at most `wanted` events. @returns how many: fewer when no more wait */
-  private batch(wanted: number): number {
-    const received = native.receiveBatch(this.socket.fd, this.views.buffer, SLOT_BYTES, wanted, this.lengths, null);
+  /** Hands over what was read. @returns how many events */
+  private take(received: number): number {
     if (received < 0) {
       this.failed(-received);
       return 0;
@@ -242,7 +268,7 @@ export class EventSource {
 
   private resume(readableSinceMs: number): void {
     this.restTimer = null;
-    this.turn(readableSinceMs);
+    this.turn(this.poll.receive(this.slots), readableSinceMs);
     if (this.started && this.restTimer === null) this.poll.start(POLL_READABLE);
   }
 

@@ -77,6 +77,8 @@ export interface NativePoll {
   close(): void;
   ref(): void;
   unref(): void;
+  receiveInto(buffer: ArrayBuffer, slotBytes: number, lengths: Int32Array, sources: Uint8Array | null): void;
+  receive(most: number): number;
 }
 
 /**

@@ -202,6 +202,20 @@ export class Poll {
     this.#poll.close();
   }
 
+  /**
+   * From now on datagrams are received before the callback is called, which gets their number, or `-errno`, and is not
+   * called when there are none: one crossing from C++ for what would take three. At most as many as `lengths` has
+   * elements; memory as of `receiveBatch`, which is not to be used otherwise while the Poll is open.
+   */
+  receiveInto(buffer: ArrayBuffer, slotBytes: number, lengths: Int32Array, sources: Uint8Array | null): void {
+    this.#poll.receiveInto(buffer, slotBytes, lengths, sources);
+  }
+
+  /** Receives at once, at most `most` datagrams. Gives their number, 0 when nothing is there, or `-errno`. */
+  receive(most: number): number {
+    return this.#poll.receive(most);
+  }
+
   ref(): void {
     this.#poll.ref();
   }

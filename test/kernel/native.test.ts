@@ -339,6 +339,55 @@ describe('Poll', () => {
     expect(native.receive(sender, new ArrayBuffer(4), 0, 4)).toBe(-native.ECONNREFUSED);
   });
 
+  it('receives before it calls back: how many datagrams there were, with lengths and sources', async () => {
+    const { receiver, sender, address } = datagramPair();
+    const buffer = new ArrayBuffer(SLOT * 2);
+    const lengths = new Int32Array(2);
+    const sources = new Uint8Array(2 * 28);
+    const offsets = Uint32Array.of(0, 4, 8);
+    native.sendBatch(sender, new ArrayBuffer(SLOT * 2), offsets, Uint32Array.of(4, SLOT + 1, 8), 0, 3, address);
+    const counts: number[] = [];
+    await new Promise<void>((resolve) => {
+      const made = poll(receiver, (count) => {
+        counts.push(count, lengths[0]!, lengths[1]!);
+        // What is left, and that nothing is.
+        counts.push(made.receive(2), lengths[0]!, made.receive(2));
+        resolve();
+      });
+      made.receiveInto(buffer, SLOT, lengths, sources);
+      made.start(native.POLL_READABLE);
+    });
+    expect(counts).toEqual([2, 4, -(SLOT + 1), 1, 8, 0]);
+    expect(parseSocketAddress(sources.slice(0, 16))).toMatchObject({ address: LOOPBACK });
+    expect(sources.slice(16, 28)).toEqual(new Uint8Array(12));
+  });
+
+  it('gives the error that waits on a socket instead of datagrams', async () => {
+    const { sender, address } = datagramPair();
+    native.connect(sender, address);
+    native.closeSocket(opened.shift()!);
+    const told = new Promise<number>((resolve) => {
+      const made = poll(sender, (count) => {
+        made.stop();
+        resolve(count);
+      });
+      made.receiveInto(new ArrayBuffer(SLOT), SLOT, new Int32Array(1), null);
+      made.start(native.POLL_READABLE);
+    });
+    expect(native.send(sender, new ArrayBuffer(4), 0, 4)).toBe(4);
+    expect(await told).toBe(-native.ECONNREFUSED);
+  });
+
+  it('refuses memory that has no room, and receives nothing without any', () => {
+    const made = poll(datagramPair().receiver, () => {});
+    expect(made.receive(1)).toBe(-native.EBADF);
+    expect(() => made.receiveInto(new ArrayBuffer(SLOT), SLOT, new Int32Array(2), null)).toThrow(RangeError);
+    expect(() => made.receiveInto(new ArrayBuffer(SLOT), SLOT, new Int32Array(1), new Uint8Array(27))).toThrow(
+      RangeError,
+    );
+    expect(() => made.receiveInto('x' as unknown as ArrayBuffer, SLOT, new Int32Array(1), null)).toThrow(TypeError);
+  });
+
   it('refuses a descriptor that cannot be polled', () => {
     expect(() => new native.Poll(-1, () => {})).toThrow();
     expect(() => new native.Poll('x' as unknown as number, () => {})).toThrow(TypeError);
