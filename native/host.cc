@@ -233,6 +233,8 @@ Napi::Value LimitCapabilities(const Napi::CallbackInfo& info) {
       if (thread > 0 && thread != self && syscall(SYS_tgkill, getpid(), thread, signal) == 0) asked++;
     }
     closedir(threads);
+  } else {
+    limit_failure = errno;
   }
   for (int waited = 0; threads_limited < asked && waited < kWaitMs; waited++) usleep(1000);
   int silent = asked - threads_limited;
