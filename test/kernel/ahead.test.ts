@@ -110,7 +110,9 @@ it('a question to the kernel that is given up calls nobody, and closes its socke
 
 it('a question about a flow that is not there is answered', async () => {
   const probe = inside(() => new TrackingProbe());
-  const answer = await new Promise((resolve) => probe.find(tcpFlow({ number: 1 }), (found, error) => resolve([found, error])));
+  const answer = await new Promise((resolve) =>
+    probe.find(tcpFlow({ number: 1 }), (found, error) => resolve([found, error])),
+  );
   probe.close();
   expect(answer).toEqual([null, null]);
 });
