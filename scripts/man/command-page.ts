@@ -78,7 +78,10 @@ function requestItems(): Item[] {
 
 const FILES: readonly Item[] = [
   [DEFAULT_CONFIG_PATH, 'The configuration, see conntrackd.conf(5).'],
-  ['/var/lock/conntrackd.lock', 'The lock file, unless LockFile names another. Its first line is the process id of the daemon.'],
+  [
+    '/var/lock/conntrackd.lock',
+    'The lock file, unless LockFile names another. Its first line is the process id of the daemon.',
+  ],
   [
     '/var/run/conntrackd.ctl',
     'The control socket in the examples; UNIX in the configuration names it, there is no default.',
