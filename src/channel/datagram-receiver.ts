@@ -10,11 +10,10 @@ import type { Guard } from './security.js';
 import { SOURCE_WORDS, SourceTable, STRANGER } from './sources.js';
 
 /**
- * Datagrams per turn of the event loop; then kernel events, timers and control requests have theirs. With 64 a turn would
- * stay below 3 ms among a million flows, but on a link that loses a tenth the streams then ask more often than they may,
- * and do not always find together again (test/interop/impaired-link.test.ts).
+ * Datagrams per turn of the event loop; then kernel events, timers and control requests have theirs. A thousand flows in
+ * full packets: a few milliseconds among a million others, for which `-s` waits.
  */
-const BATCH = 256;
+const BATCH = 64;
 /**
  * Datagrams per millisecond from which they are let gather: a sender that is busy sends packets of one flow each, and
  * waking up for every one costs more than its flow.
