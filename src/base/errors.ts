@@ -37,3 +37,14 @@ export class SystemError extends ConntrackdError {
     super(errnoName, `${syscall} ${target}: ${reason} (${errnoName})`, advice);
   }
 }
+
+/** Any error in one line: what happened. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The same for the log: what happened, and what to do about it. */
+export function describe(error: unknown): string {
+  const advice = error instanceof ConntrackdError && error.advice !== '' ? ` (${error.advice})` : '';
+  return `${reasonOf(error)}${advice}`;
+}

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.js';
+import { describe } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { Scheduler } from '../base/scheduler.js';
 import {
@@ -423,7 +424,7 @@ export class Commit {
     if (error === null) {
       this.lostBatches = 0;
     } else {
-      this.context.log.error(`commit: ${error instanceof Error ? error.message : String(error)}`);
+      this.context.log.error(`commit: ${describe(error)}`);
       this.lostBatches++;
       this.result.committed -= this.submitted;
       this.result.failed += this.submitted;

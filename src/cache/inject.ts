@@ -1,3 +1,4 @@
+import { describe } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { Scheduler } from '../base/scheduler.js';
 import { sameIdentity } from '../flow/identity.js';
@@ -235,7 +236,7 @@ export class DirectInject {
 
   /** The kernel took nothing: every message that is not settled has failed. */
   private giveUp(error: unknown): void {
-    this.context.log.error(`direct injection: ${error instanceof Error ? error.message : String(error)}`);
+    this.context.log.error(`direct injection: ${describe(error)}`);
     for (let slot = 0; slot < this.used; slot++) {
       if (this.attempts[slot] !== SETTLED) this.attempts[slot] = FAILED;
     }

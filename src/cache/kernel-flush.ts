@@ -1,3 +1,4 @@
+import { describe } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { Views } from '../base/views.js';
 import type { FlowFilter } from '../flow/filter.js';
@@ -114,7 +115,7 @@ export class KernelFlush {
       kernel.submit((_tag, errno) => log.error(`flush of the kernel conntrack table: errno ${errno}`));
     } catch (error) {
       // The kernel took nothing of it: no use to read on.
-      log.error(`flush of the kernel conntrack table: ${error instanceof Error ? error.message : String(error)}`);
+      log.error(`flush of the kernel conntrack table: ${describe(error)}`);
       this.close();
     }
   }

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { ConntrackdError } from '../base/errors.js';
+import { ConntrackdError, reasonOf } from '../base/errors.js';
 import { Seal, type SealClock } from './seal.js';
 
 /** 256 bits in hexadecimal digits. */
@@ -33,7 +33,7 @@ function contentOf(path: string): string {
   try {
     fd = openSync(path, 'r');
   } catch (error) {
-    throw keyError(path, `cannot be read: ${error instanceof Error ? error.message : String(error)}`, HOW);
+    throw keyError(path, `cannot be read: ${reasonOf(error)}`, HOW);
   }
   try {
     checkOwner(path, fd);

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { describe } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { dispatch } from './dispatch.js';
 import { dispatchJson } from './json.js';
@@ -131,8 +132,7 @@ export class ControlConnection {
   }
 
   private fail(request: Request, error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
-    this.context.logger.error(`control request ${request.name} failed: ${reason}`);
+    this.context.logger.error(`control request ${request.name} failed: ${describe(error)}`);
     this.finish();
   }
 
@@ -170,7 +170,7 @@ export class ControlConnection {
     try {
       this.pump();
     } catch (error) {
-      this.context.logger.error(`control reply broke off: ${error instanceof Error ? error.message : String(error)}`);
+      this.context.logger.error(`control reply broke off: ${describe(error)}`);
       this.socket.destroy();
     }
   }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parseQuickly } from '../../grammar/quick-parser.js';
+import { reasonOf } from '../base/errors.js';
 import { type Diagnostic, Diagnostics } from '../config/diagnostics.js';
 import { type ParseResult, parseTree } from '../config/parse-tree.js';
 import type { Environment } from '../config/reader.js';
@@ -40,7 +41,7 @@ export function readConfigFile(path: string): Uint8Array | { readonly reason: st
   try {
     return readFileSync(path);
   } catch (error) {
-    return { reason: error instanceof Error ? error.message : String(error) };
+    return { reason: reasonOf(error) };
   }
 }
 

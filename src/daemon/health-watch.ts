@@ -1,9 +1,9 @@
 import { closeSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { describe } from '../base/errors.js';
 import { type Health, statusOf } from '../base/health-states.js';
 import type { Logger } from '../base/logger.js';
 import type { Scheduler, Timer } from '../base/scheduler.js';
 import type { HealthReport } from '../sync/health.js';
-import { describe } from './describe.js';
 
 /** How often the verdict is looked at: as often as keepalived runs a check by default. */
 const WATCH_MS = 1000;

@@ -1,4 +1,5 @@
 import { isatty } from 'node:tty';
+import { describe } from '../base/errors.js';
 import type { Config } from '../config/model.js';
 import { ControlServer, isAnswered } from '../control/server.js';
 import type { DaemonLog } from '../log/logger.js';
@@ -7,7 +8,6 @@ import type { ParentLink } from './background.js';
 import { loopScheduler, machineClock } from './clock.js';
 import { loadConfig } from './config-file.js';
 import type { Compose, Daemon } from './daemon.js';
-import { describe } from './describe.js';
 import { LockFile } from './lock.js';
 import { forgetStart, giveMemoryBack } from './memory.js';
 import { applyScheduler } from './priority.js';

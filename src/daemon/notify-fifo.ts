@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, type Stats, statSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { describe } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { Scheduler, Timer } from '../base/scheduler.js';
 
@@ -73,7 +74,7 @@ export class NotifyFifo {
       const fd = openSync(this.path, constants.O_RDONLY | constants.O_NONBLOCK);
       this.read(fd);
     } catch (error) {
-      this.complain(error instanceof Error ? error.message : String(error));
+      this.complain(describe(error));
     }
   }
 

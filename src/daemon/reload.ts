@@ -1,3 +1,4 @@
+import { describe } from '../base/errors.js';
 import { type ClauseChange, changedClauses, configInForce } from '../config/changes.js';
 import { type Diagnostic, diagnosticDetail } from '../config/diagnostics.js';
 import type { Config } from '../config/model.js';
@@ -5,7 +6,6 @@ import type { ParseResult } from '../config/parse-tree.js';
 import type { DaemonLog } from '../log/logger.js';
 import type { PreparedChange } from '../log/targets.js';
 import type { Daemon } from './daemon.js';
-import { describe } from './describe.js';
 import { applyScheduler } from './priority.js';
 import type { ServiceManager } from './systemd.js';
 

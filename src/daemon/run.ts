@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { describe } from '../base/errors.js';
 import { type Diagnostic, diagnosticDetail } from '../config/diagnostics.js';
 import type { Config } from '../config/model.js';
 import { printError } from '../log/console.js';
@@ -8,7 +9,6 @@ import { setProcessTitle } from '../native/index.js';
 import { ParentLink } from './background.js';
 import { loadConfig } from './config-file.js';
 import type { Compose } from './daemon.js';
-import { describe } from './describe.js';
 import { Lifecycle } from './lifecycle.js';
 import { THREAD_NAME } from './processes.js';
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.js';
+import { describe } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { Scheduler, Timer } from '../base/scheduler.js';
 import { WARNINGS, type WarningFacts, type WarningRule } from '../config/warnings.js';
@@ -135,7 +136,7 @@ export class WarningWatch {
       return this.context.observe();
     } catch (error) {
       if (!this.failed) {
-        this.context.log.error(`warnings: ${error instanceof Error ? error.message : String(error)}`);
+        this.context.log.error(`warnings: ${describe(error)}`);
       }
       this.failed = true;
       return null;

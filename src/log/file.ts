@@ -1,15 +1,11 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { ConntrackdError } from '../base/errors.js';
+import { ConntrackdError, reasonOf } from '../base/errors.js';
 import { formatLine } from './format.js';
 import type { LogRecord } from './record.js';
 import { Transport } from './transport.js';
 
 /** Logs may hold addresses of users: for the owner only (spec/findings.md 40). */
 const MODE = 0o600;
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
 
 /**
  * A log file. Lines are written synchronously, as the original does: a line that was logged is in the file even when

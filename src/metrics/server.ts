@@ -1,6 +1,6 @@
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { ConntrackdError } from '../base/errors.js';
+import { ConntrackdError, describe } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { isAnswered } from '../control/server.js';
 import { Exposition } from './exposition.js';
@@ -111,7 +111,7 @@ export class MetricsServer {
       response.writeHead(200, { 'content-type': contentType, 'content-length': Buffer.byteLength(body) });
       response.end(body);
     } catch (error) {
-      this.logger.error(`metrics: ${error instanceof Error ? error.message : String(error)}`);
+      this.logger.error(`metrics: ${describe(error)}`);
       refuse(response, 500, 'see the log of conntrackd');
     }
   }

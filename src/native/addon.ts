@@ -7,7 +7,7 @@ import { endianness } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import load from 'node-gyp-build';
-import { ConntrackdError } from '../base/errors.js';
+import { ConntrackdError, reasonOf } from '../base/errors.js';
 
 /** The addon's functions; each gives 0 or a positive value, or `-errno`. */
 export interface Addon {
@@ -97,7 +97,7 @@ export function loadAddon(): Addon {
   try {
     return load(root) as Addon;
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message.split('\n', 1)[0] : String(cause);
+    const reason = reasonOf(cause).split('\n', 1)[0];
     throw new ConntrackdError(
       'ADDON_MISSING',
       `the native addon cannot be loaded from ${root}: ${reason}`,

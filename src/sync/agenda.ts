@@ -1,8 +1,7 @@
 import type { SyncContext } from './mode.js';
 import type { Outbound } from './outbound.js';
+import { RESYNC_MS } from './pace.js';
 
-/** A resync of our own accord is asked for at most once in so long: each is a bulk for the peers. */
-const RESYNC_MS = 10_000;
 /** On a shared link bulks begin so far apart: each is for all that asked meanwhile. */
 const BULK_MS = 1000;
 

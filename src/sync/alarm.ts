@@ -10,6 +10,7 @@ import { ExpectationOutbox } from './expectation-outbox.js';
 import type { ModeEvidence } from './health.js';
 import { MessageSender, TYPE_OF_STATE } from './message-sender.js';
 import type { Health, ModeSettings, QueueStatistics, SyncContext, SyncMode, TrackingStatistics } from './mode.js';
+import { TURN_FLOWS, UNLIMITED } from './pace.js';
 import { DONE, type MessageJudge, Receiver, TAKE } from './receiver.js';
 
 export interface AlarmOptions {
@@ -27,14 +28,10 @@ export interface AlarmOptions {
  */
 const TICKS_PER_SECOND = 10;
 const TICK_MS = 1000 / TICKS_PER_SECOND;
-/** Flows sent before others get their turn: some 2 ms. */
-const TURN_FLOWS = 2048;
 /** Entries whose timer is handled before others get their turn: below a millisecond. */
 const TURN_TIMERS = 4096;
 /** External entries are kept to the second. */
 const EXPIRY_MS = 1000;
-/** `maximum elements` of the transmit queue in `-s queue`: it has no limit. */
-const UNLIMITED = 0x7fffffff;
 
 /**
  * ALARM: what may be lost is said again and again, and what is not said again is forgotten (spec/sync.md).

@@ -1,5 +1,6 @@
 import { Announcement } from '../wire/announcement.js';
 import { BulkAccount } from './bulk-account.js';
+import type { SyncContext } from './mode.js';
 
 /** A node tells of itself so often: 32 bytes, and soon enough for whoever asks whether all is in sync. */
 const ANNOUNCE_MS = 10_000;
@@ -17,13 +18,12 @@ export class Announcer {
   private news = 0;
   private readonly announcement = new Announcement();
 
-  /**
-   * @param life random, so that another life of this node has another one
-   * @param nowMs the node starts; infinity: it tells nothing of itself, as the original
-   */
-  constructor(life: number, nowMs: number) {
-    this.announcement.life = life;
-    this.nextMs = nowMs + ANNOUNCE_MS;
+  /** Of a node that starts now. One that does not count its entries tells nothing of itself, as the original. */
+  constructor(context: SyncContext) {
+    // Another life of this node is to have another number.
+    this.announcement.life = Math.floor(context.random() * 2 ** 32);
+    const silent = context.countEntries === undefined;
+    this.nextMs = silent ? Number.POSITIVE_INFINITY : context.clock.monotonicMs() + ANNOUNCE_MS;
   }
 
   /** There is something new to tell. */

@@ -1,3 +1,4 @@
+import { describe } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { AFTER_COMMIT, type Resync } from '../cache/resync.js';
 
@@ -116,6 +117,6 @@ export class CatchUp {
   }
 
   private complain(error: unknown): void {
-    this.context.log.error(`after the commit: ${error instanceof Error ? error.message : String(error)}`);
+    this.context.log.error(`after the commit: ${describe(error)}`);
   }
 }

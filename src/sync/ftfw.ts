@@ -7,6 +7,7 @@ import type { ModeEvidence } from './health.js';
 import { Inbound } from './inbound.js';
 import type { Health, ModeSettings, QueueStatistics, SyncContext, SyncMode, UnacknowledgedVisitor } from './mode.js';
 import { EVERYBODY, Outbound, type OutboundEvents } from './outbound.js';
+import { ALIVE_MS, UNLIMITED } from './pace.js';
 import { type Peer, Peers } from './peers.js';
 import { Receiver } from './receiver.js';
 import { sequenceDistance } from './sequence.js';
@@ -19,8 +20,6 @@ export interface FtfwOptions {
   readonly ackWindowSize: number;
 }
 
-/** ALIVE or ACK leaves so long after the last transmission (spec/sync.md). */
-const ALIVE_MS = 1000;
 /**
  * The same wait counted from the message received. The original knows only the one above, so that a node which sends
  * without pause never acknowledges a window's rest. Twice as long, so that it shows only where the original would fail.
@@ -28,8 +27,6 @@ const ALIVE_MS = 1000;
 const LATEST_ACK_MS = 2000;
 /** A message that the peer must have passed over is sent again after one to two of these. */
 const RETRY_MS = 5000;
-/** `maximum elements` of the transmit queue in `-s queue`: it has no limit. */
-const UNLIMITED = 0x7fffffff;
 
 /**
  * FTFW: the reliable mode.
@@ -197,13 +194,9 @@ export class Ftfw implements SyncMode, OutboundEvents {
   /** Tells the peers, one of these days or when they have just received a bulk whole. */
   private announce(nowMs: number): void {
     if (this.peers.live === 0) return;
-    if (
-      this.outbound.announcer.account.pending &&
-      this.outbound.announcer.account.settle(this.outbound.resendQueue.oldest)
-    ) {
-      this.outbound.announcer.hasNews(nowMs);
-    }
-    if (this.outbound.announcer.tick(nowMs)) this.outbound.queueControl(FLAG_ALIVE, 0, 0, EVERYBODY);
+    const { announcer, resendQueue } = this.outbound;
+    if (announcer.account.settle(resendQueue.oldest)) announcer.hasNews(nowMs);
+    if (announcer.tick(nowMs)) this.outbound.queueControl(FLAG_ALIVE, 0, 0, EVERYBODY);
   }
 
   private retry(nowMs: number): void {

@@ -13,7 +13,7 @@ import {
 import type { Agenda } from './agenda.js';
 import { NOTHING } from './bulk-evidence.js';
 import { Allowance } from './missing.js';
-import type { SyncContext, TrackingStatistics } from './mode.js';
+import { heldOf, type SyncContext, type TrackingStatistics } from './mode.js';
 import type { Outbound } from './outbound.js';
 import { MEETING_MS, type Peer, type Peers } from './peers.js';
 import { DONE, LISTEN, type MessageJudge, REJECT, TAKE } from './receiver.js';
@@ -81,16 +81,11 @@ export class Inbound implements MessageJudge {
     return (flags & FLAG_ALIVE) !== 0 ? LISTEN : DONE;
   }
 
-  /** Flows of the one peer that are here; of several nobody counts them apart. */
-  private held(): number | null {
-    return this.context.sharedLink ? null : (this.context.countExternal?.() ?? null);
-  }
-
   announced(announcement: Announcement): void {
     const peer = this.peers.find(this.speaker);
     if (peer === null) return;
     const { lives } = peer.evidence;
-    this.sweep(peer, peer.evidence.announced(announcement, this.held()));
+    this.sweep(peer, peer.evidence.announced(announcement, heldOf(this.context)));
     // On a shared link another node may have answered its HELLO before it got here.
     if (peer.evidence.lives !== lives) this.agenda.resyncDue = true;
   }

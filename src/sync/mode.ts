@@ -85,6 +85,11 @@ export interface SyncContext {
   bulkLater?(): boolean;
 }
 
+/** Flows of the one peer that are here; of several nobody counts them apart. */
+export function heldOf(context: SyncContext): number | null {
+  return context.sharedLink ? null : (context.countExternal?.() ?? null);
+}
+
 /** What a mode's clauses say that may change while it runs; those of other modes are absent. */
 export interface ModeSettings {
   readonly kind: string;

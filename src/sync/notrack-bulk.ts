@@ -1,3 +1,4 @@
+import { describe } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { FlowScratch } from '../flow/scratch.js';
 
@@ -83,6 +84,6 @@ export class KernelBulk {
   private fail(error: unknown): void {
     this.active = false;
     this.again = false;
-    this.logger.error(`bulk update from the kernel's table: ${error instanceof Error ? error.message : String(error)}`);
+    this.logger.error(`bulk update from the kernel's table: ${describe(error)}`);
   }
 }

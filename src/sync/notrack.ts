@@ -14,8 +14,16 @@ import { BulkEvidence, NOTHING } from './bulk-evidence.js';
 import { ExpectationOutbox } from './expectation-outbox.js';
 import type { ModeEvidence } from './health.js';
 import { MessageSender, TYPE_OF_STATE } from './message-sender.js';
-import type { Health, QueueStatistics, SyncContext, SyncMode, TrackingStatistics } from './mode.js';
+import {
+  type Health,
+  heldOf,
+  type QueueStatistics,
+  type SyncContext,
+  type SyncMode,
+  type TrackingStatistics,
+} from './mode.js';
 import { type FlowReader, KernelBulk } from './notrack-bulk.js';
+import { ALIVE_MS, RESYNC_MS, TURN_FLOWS, UNLIMITED } from './pace.js';
 import { DONE, LISTEN, type MessageJudge, REJECT, Receiver, TAKE } from './receiver.js';
 import { BEFORE, GAP, REJOINED, SequenceTracker, SUSPECT, sequenceDistance } from './sequence.js';
 
@@ -24,14 +32,8 @@ export interface NotrackOptions {
   readonly kernelFlows: FlowReader | null;
 }
 
-/** ALIVE leaves so long after the last transmission (spec/sync.md). */
-const ALIVE_MS = 1000;
 /** Who says nothing for so long is gone; it would say ALIVE every second. */
 const SILENCE_MS = 10_000;
-/** A resync of our own accord is asked for at most once in so long: each is a bulk for the peers. */
-const RESYNC_MS = 10_000;
-/** Flows sent before others get their turn: some 2 ms. */
-const TURN_FLOWS = 2048;
 /**
  * Flows of a bulk sent at a time, some 62 packets of 1500 bytes. Nothing is acknowledged and nothing sent again, so the
  * receiver's socket must hold what it cannot take at once: 92 such packets fit into Linux's default of 208 KiB.
@@ -45,8 +47,6 @@ const BULK_PAUSE_MS = 5;
 const LOSS_BOUND = 1 << 20;
 /** Peers that are told apart on a shared link; for one more, the one silent for the longest is forgotten. */
 const MOST_PEERS = 64;
-/** `maximum elements` of the transmit queue in `-s queue`: it has no limit. */
-const UNLIMITED = 0x7fffffff;
 
 /** One peer's stream, of which gaps are only counted. */
 interface Stream {
@@ -112,8 +112,7 @@ export class Notrack implements SyncMode, MessageJudge {
         : new KernelBulk(kernelFlows, context.logger, (flow) => this.sender.sendFlow(FLOW_NEW, flow));
     this.nowMs = context.clock.monotonicMs();
     this.allowanceMs = this.nowMs;
-    const announceMs = context.countEntries === undefined ? Number.POSITIVE_INFINITY : this.nowMs;
-    this.announcer = new Announcer(Math.floor(context.random() * 2 ** 32), announceMs);
+    this.announcer = new Announcer(context);
   }
 
   get counters() {
@@ -300,15 +299,11 @@ export class Notrack implements SyncMode, MessageJudge {
     return (header.flags & FLAG_ALIVE) !== 0 ? LISTEN : DONE;
   }
 
-  private held(): number | null {
-    return this.context.sharedLink ? null : (this.context.countExternal?.() ?? null);
-  }
-
   announced(announcement: Announcement): void {
     const stream = this.streamOf(this.speaker);
     const { evidence } = stream;
     const { lives } = evidence;
-    const stamp = evidence.announced(announcement, this.held());
+    const stamp = evidence.announced(announcement, heldOf(this.context));
     if (stamp !== NOTHING) this.context.sweep?.(stream.number, stamp);
     if (evidence.lives !== lives) this.askByOurselves();
   }

@@ -16,11 +16,10 @@ import { FlightWindow } from './flight.js';
 import { OwnHello } from './greeting.js';
 import { TYPE_OF_STATE } from './message-sender.js';
 import type { SyncContext, SyncSink } from './mode.js';
+import { TURN_FLOWS } from './pace.js';
 import { type ControlMessage, type ResendEvents, ResendQueue } from './resend.js';
 import { firstSequence, sequencePlus } from './sequence.js';
 
-/** Flows sent before others get their turn: some 2 ms. */
-const TURN_FLOWS = 2048;
 /** Entries a bulk puts into the transmit queue at a time. */
 const BULK_SLICE = 512;
 /** Messages retried at a time. */
@@ -82,8 +81,7 @@ export class Outbound implements ResendEvents {
     this.bulkCursor = new BulkCursor(table);
     this.expectations = new ExpectationOutbox(context.expectations ?? null, resendQueueSize, () => this.overflowed());
     this.lastTransmissionMs = clock.monotonicMs();
-    const announceMs = context.countEntries === undefined ? Number.POSITIVE_INFINITY : this.lastTransmissionMs;
-    this.announcer = new Announcer(Math.floor(context.random() * 2 ** 32), announceMs);
+    this.announcer = new Announcer(context);
   }
 
   /** Entries that wait to be sent. */
@@ -117,14 +115,14 @@ export class Outbound implements ResendEvents {
   // --- the internal cache's side
 
   enqueue(row: FlowRow): void {
-    const queue = this.queueOf(row);
+    const queue = this.table.queueOf(row);
     if (queue === QUEUE_TRANSMIT) return;
     if (queue === QUEUE_RESEND) this.resendQueue.removeFlow(row);
     this.transmitQueue.push(row);
   }
 
   forget(row: FlowRow): void {
-    const queue = this.queueOf(row);
+    const queue = this.table.queueOf(row);
     if (queue === QUEUE_TRANSMIT) this.transmitQueue.remove(row);
     else if (queue === QUEUE_RESEND) this.resendQueue.removeFlow(row);
   }
@@ -134,10 +132,6 @@ export class Outbound implements ResendEvents {
     this.resendQueue.clearFlows();
     this.bulkCursor.stop();
     this.announcer.account.giveUp();
-  }
-
-  private queueOf(row: FlowRow): number {
-    return this.table.queueOf(row);
   }
 
   /** Every entry is to be sent. */
@@ -228,7 +222,7 @@ export class Outbound implements ResendEvents {
     const { expectation, state } = entry;
     fillMaster(this.master, expectation);
     const master = table.find(this.master);
-    if (master !== NO_ROW && this.queueOf(master) === QUEUE_TRANSMIT) {
+    if (master !== NO_ROW && this.table.queueOf(master) === QUEUE_TRANSMIT) {
       this.transmitQueue.remove(master);
       this.sendFlow(master);
     }

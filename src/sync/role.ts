@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.js';
+import { describe } from '../base/errors.js';
 import type { DurationHistogram } from '../base/histogram.js';
 import type { Logger } from '../base/logger.js';
 import type { CommitResult } from '../cache/commit.js';
@@ -194,6 +195,6 @@ async function failureOf(work: Promise<void>): Promise<string | null> {
     await work;
     return null;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return describe(error);
   }
 }
