@@ -119,10 +119,10 @@ class SyncDaemon implements Daemon {
       external: new PeerFeed(external, expectations),
       ...(expectations?.internal instanceof InternalExpectations && { expectations: expectations.internal }),
       random: () => Math.random(),
-      bulkLater: () => this.engine.bulkLater(),
+      bulkLater: () => this.engine.refresh.bulkLater(),
       sweep: (peer, stamp) => this.engine.sweep(peer, stamp),
       ...(external instanceof ExternalCache && { countExternal: () => external.active }),
-      isComplete: () => this.engine.isComplete(),
+      isComplete: () => this.engine.refresh.complete,
       ...(internal instanceof InternalCache && { countEntries: () => this.engine.entriesTold }),
       release: internal instanceof InternalCache ? releaseFrom(internal) : () => {},
     });
@@ -317,8 +317,8 @@ class SyncDaemon implements Daemon {
     this.linkWatch.start();
     // The event socket is there before the dump: what happens meanwhile waits in it and is newer than the dump.
     this.events.open();
-    this.engine.useEvents(this.events);
-    await this.engine.populate();
+    this.engine.refresh.useEvents(this.events);
+    await this.engine.refresh.populate();
     this.events.start();
     this.engine.start();
     this.roles.start();

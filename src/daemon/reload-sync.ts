@@ -111,7 +111,7 @@ export class SyncReload {
     if (expectations === null || helpers === null || helpers.join() === before.options.expectations?.join()) return;
     const { internal } = expectations;
     if (internal instanceof InternalExpectations || internal instanceof ExpectationBypass) internal.setHelpers(helpers);
-    engine.expectationHelpersChanged();
+    engine.refresh.expectationHelpersChanged();
   }
 }
 

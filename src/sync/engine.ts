@@ -8,12 +8,11 @@ import { Commit, type CommitKernel, type CommitResult, type CommitSurroundings }
 import { CommitCounters } from '../cache/counters.js';
 import type { ExternalCache } from '../cache/external.js';
 import { ExternalSweep } from '../cache/external-sweep.js';
-import { FilterSweep } from '../cache/filter-sweep.js';
 import { FlowEvents, NO_PORT } from '../cache/flow-events.js';
 import { DirectInject } from '../cache/inject.js';
 import type { InternalCache } from '../cache/internal.js';
 import { type FlushKernel, KernelFlush } from '../cache/kernel-flush.js';
-import { AFTER_OVERRUN, type Dump, NEWCOMERS, POLL, POPULATE, Resync, type ResyncKind } from '../cache/resync.js';
+import type { Dump } from '../cache/resync.js';
 import type { FlowFilter } from '../flow/filter.js';
 import type { FlowRef } from '../flow/ref.js';
 import { type FlowTable, NO_ROW } from '../flow/table.js';
@@ -23,9 +22,9 @@ import { KernelCounters } from '../kernel/statistics.js';
 import { NFNL_SUBSYS_CTNETLINK, NFNL_SUBSYS_CTNETLINK_EXP } from '../netlink/constants.js';
 import { isWhole, nextOf, portIdOf, subsystemOf, typeOf } from '../netlink/message.js';
 import { ENTRIES_UNKNOWN } from '../wire/announcement.js';
-import { CatchUp, type NewEvents } from './catch-up.js';
 import type { ExpectationSync } from './expectations.js';
 import type { SyncMode } from './mode.js';
+import { Refresh } from './refresh.js';
 import type { RoleWork } from './role.js';
 
 export interface EngineSettings {
@@ -103,12 +102,8 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
   readonly kernel = new KernelCounters();
 
   private readonly flowEvents: FlowEvents;
-  /** Null without an internal cache. */
-  private readonly resync: Resync | null;
-  /** Null without an internal cache. */
-  private readonly filterSweep: FilterSweep | null;
-  /** Null without an internal cache. */
-  private readonly catchUp: CatchUp | null;
+  /** What keeps the internal cache as the kernel's table is. */
+  readonly refresh: Refresh;
   private currentCommit: Commit | null = null;
   private readonly inject: DirectInject | null;
   private readonly flush: KernelFlush;
@@ -118,13 +113,7 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
   private settings: EngineSettings;
   private modeTimer: Timer | null = null;
   private modeDueMs = Number.POSITIVE_INFINITY;
-  private overrunTimer: Timer | null = null;
   private purgeTimer: Timer | null = null;
-  private pollTimer: Timer | null = null;
-  private polling = false;
-  /** How many reads of the kernel's table for `-R` are under way; a bulk would tell half of it. */
-  private refills = 0;
-  private bulkOwed = false;
   /** Since when events wait, or what they caused; 0: nothing does. */
   private unsentSinceMs = 0;
   private transmitting = false;
@@ -133,14 +122,11 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
   private committing: Promise<CommitResult> | null = null;
   private commitStopped = false;
   private closed = false;
-  /** The internal cache has all that the kernel has, but for what did not fit since `noSpaceThen`. */
-  private whole = false;
-  private noSpaceThen = 0;
   /** Null without an external cache, and where its entries age by themselves. */
   private readonly externalSweep: ExternalSweep | null;
 
   constructor(private readonly context: EngineContext) {
-    const { internal, external, scheduler, filter } = context;
+    const { internal, external, filter } = context;
     this.settings = context.settings;
     this.ownPort = context.commitKernel.portId;
     this.injectPort = context.injectPort ?? NO_PORT;
@@ -154,30 +140,22 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
       ignoredPort: this.injectPort,
     });
     this.inject = external instanceof DirectInject ? external : null;
-    this.resync =
-      internal instanceof InternalBypass
-        ? null
-        : new Resync({
-            cache: internal,
-            counters: this.kernel,
-            scheduler,
-            filter,
-            openDump: (events) => context.openDump(events),
-            isCommitted: (flow) => this.isExternal(flow),
-          });
-    this.catchUp =
-      this.resync === null
-        ? null
-        : new CatchUp({
-            resync: this.resync,
-            log: context.log,
-            bulk: () => context.mode.bulk(),
-            progress: () => this.transmit(),
-          });
-    this.filterSweep = internal instanceof InternalBypass ? null : new FilterSweep(internal, scheduler, true);
+    this.refresh = this.makeRefresh();
     this.externalSweep = this.makeExternalSweep();
     this.flush = this.kernelFlush();
     this.purge = this.kernelFlush();
+  }
+
+  private makeRefresh(): Refresh {
+    const { internal, mode } = this.context;
+    return new Refresh({
+      ...this.context,
+      cache: internal instanceof InternalBypass ? null : internal,
+      kernel: this.kernel,
+      isCommitted: (flow) => this.isExternal(flow),
+      bulk: () => mode.bulk(),
+      progress: () => this.transmit(),
+    });
   }
 
   private makeExternalSweep(): ExternalSweep | null {
@@ -198,11 +176,6 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
     this.externalSweep?.begin(peer, stamp);
   }
 
-  /** Whether a bulk tells all that the kernel has, as far as is known. */
-  isComplete(): boolean {
-    return this.whole && this.noSpaceNow() === this.noSpaceThen;
-  }
-
   /**
    * Flows of this node that its peers should have. Nobody can say while a flush is announced (`-t`): the flows are
    * another node's by then, which has taken them out of its external cache.
@@ -210,17 +183,6 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
   get entriesTold(): number {
     const { internal } = this.context;
     return internal instanceof InternalBypass || this.purgeTimer !== null ? ENTRIES_UNKNOWN : internal.active;
-  }
-
-  private noSpaceNow(): number {
-    const { internal } = this.context;
-    return internal instanceof InternalBypass ? 0 : internal.counters.noSpace;
-  }
-
-  /** The internal cache was filled from the kernel. @param before what did not fit when that began */
-  private filled(before: number): void {
-    this.whole = true;
-    this.noSpaceThen = before;
   }
 
   private kernelFlush(): KernelFlush {
@@ -234,43 +196,13 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
     });
   }
 
-  /** Fills the internal cache from the kernel; the event source is started afterwards, its events are newer. */
-  populate(): Promise<void> {
-    const { resync } = this;
-    if (resync === null) return Promise.resolve();
-    const before = this.noSpaceNow();
-    const flows = new Promise<void>((resolve, reject) => {
-      resync.request(POPULATE, (error) => {
-        if (error !== null) {
-          reject(error);
-          return;
-        }
-        this.filled(before);
-        resolve();
-      });
-    });
-    return flows.then(() => this.readExpectations(POPULATE));
-  }
-
   /** Sending begins: the mode's clock starts, and with StartupResync the peers are asked for their flows. */
   start(): void {
     const { startupResync, pollSeconds } = this.settings;
     if (startupResync) this.requestResync();
     this.externalSweep?.start();
-    if (pollSeconds !== null) this.pollAfter(pollSeconds);
+    this.refresh.pollEvery(pollSeconds);
     this.armMode();
-  }
-
-  /** Where events come from; a commit of many flows spares itself those of the flows it makes. */
-  useEvents(events: NewEvents): void {
-    this.catchUp?.use(events);
-  }
-
-  /** Whether a bulk has to wait until the internal cache has learned what a commit made, or what `-R` reads. */
-  bulkLater(): boolean {
-    if (this.catchUp?.postponesBulk()) return true;
-    if (this.refills > 0) this.bulkOwed = true;
-    return this.refills > 0;
   }
 
   /** The kernel drops the events of flows that do not pass the filter: those that come are not judged again. */
@@ -284,61 +216,25 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
     const samePolls = pollSeconds === this.settings.pollSeconds;
     this.settings = settings;
     if (samePolls) return;
-    this.pollTimer?.cancel();
-    if (pollSeconds !== null) this.pollAfter(pollSeconds);
+    this.refresh.pollEvery(pollSeconds);
     // Between polls and events nothing may fall: the kernel's table says what there is.
-    this.poll();
+    this.refresh.poll();
   }
 
-  /**
-   * The filter has changed. Flows that no longer pass leave the internal cache, and the peers hear that they ended, since
-   * they would hear nothing more of them. Those that pass now are read from the kernel and sent. Without an internal
-   * cache a bulk tells of what passes.
-   */
+  /** The filter has changed: peers and cache follow. */
   refilter(filter: FlowFilter | null): void {
-    const { resync, filterSweep } = this;
     this.flowEvents.judgeBy(filter);
     this.flush.filterBy(filter);
     this.purge.filterBy(filter);
-    if (resync === null || filterSweep === null) {
-      this.sendBulk();
-      return;
-    }
-    resync.filterBy(filter);
-    filterSweep.begin(filter, () => {
-      this.transmit();
-      this.readNewcomers(resync);
-    });
-  }
-
-  private readNewcomers(resync: Resync): void {
-    this.context.expectations?.dismiss();
-    this.context.log.notice('resync with master conntrack table');
-    this.kernel.resyncs++;
-    resync.request(NEWCOMERS, (error) => {
-      if (error !== null) this.context.log.error(`resync with master conntrack table: ${error.message}`);
-      this.transmit();
-      this.followWithExpectations(NEWCOMERS);
-    });
-  }
-
-  /** The list of helpers has changed: what left it ends at the peers, what came is read from the kernel and sent. */
-  expectationHelpersChanged(): void {
-    this.context.expectations?.dismiss();
-    this.transmit();
-    this.followWithExpectations(NEWCOMERS);
+    this.refresh.refilter(filter);
   }
 
   close(): void {
     this.closed = true;
     this.currentCommit?.stop();
-    this.catchUp?.close();
+    this.refresh.close();
     this.modeTimer?.cancel();
-    this.overrunTimer?.cancel();
     this.purgeTimer?.cancel();
-    this.pollTimer?.cancel();
-    this.resync?.close();
-    this.filterSweep?.close();
     this.externalSweep?.close();
     this.context.expectations?.close();
     this.flush.close();
@@ -360,10 +256,7 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
 
   onOverrun(): void {
     this.kernel.overruns++;
-    this.whole = false;
-    const { overrunResync } = this.settings;
-    if (overrunResync === null || this.overrunTimer !== null) return;
-    this.overrunTimer = this.context.scheduler.after(overrunResync * 1000, () => this.resyncAfterOverrun());
+    this.refresh.eventsLost(this.settings.overrunResync);
   }
 
   onFailure(): void {
@@ -389,63 +282,6 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
     if (port === this.injectPort) return;
     const own = port === this.ownPort || port === this.context.flushKernel.portId;
     if (!expectations.event(views, at, own)) this.kernel.eventsUnknown++;
-  }
-
-  private resyncAfterOverrun(): void {
-    this.overrunTimer = null;
-    const { resync } = this;
-    if (resync === null) {
-      this.context.log.notice('events were lost: sending bulk update');
-      this.sendBulk();
-      return;
-    }
-    this.context.log.notice('resync with master conntrack table');
-    this.kernel.resyncs++;
-    const before = this.noSpaceNow();
-    resync.request(AFTER_OVERRUN, (error) => {
-      if (error === null) this.filled(before);
-      else this.context.log.error(`resync with master conntrack table: ${error.message}`);
-      this.transmit();
-      this.followWithExpectations(AFTER_OVERRUN);
-    });
-  }
-
-  private pollAfter(seconds: number): void {
-    this.pollTimer = this.context.scheduler.after(seconds * 1000, () => {
-      this.pollAfter(seconds);
-      this.poll();
-    });
-  }
-
-  /** Not while the one before is under way: a table that takes longer to read than PollSecs is read without a pause. */
-  private poll(): void {
-    const { resync } = this;
-    if (resync === null) {
-      this.sendBulk();
-      return;
-    }
-    if (this.polling) return;
-    this.polling = true;
-    resync.request(POLL, (error) => {
-      this.polling = false;
-      if (error !== null) this.context.log.error(`polling the kernel conntrack table: ${error.message}`);
-      this.transmit();
-      this.followWithExpectations(POLL);
-    });
-  }
-
-  private async readExpectations(kind: ResyncKind): Promise<void> {
-    const error = (await this.context.expectations?.resync(kind, this.kernel)) ?? null;
-    if (error !== null) throw error;
-  }
-
-  /** Behind a resync that nobody waits for: the expectations as well. */
-  private followWithExpectations(kind: ResyncKind): void {
-    if (this.context.expectations === null) return;
-    this.readExpectations(kind).then(
-      () => this.transmit(),
-      (error: Error) => this.context.log.error(`resync with master expect table: ${error.message}`),
-    );
   }
 
   // --- peers ---------------------------------------------------------------------------------------------------
@@ -508,51 +344,19 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
 
   /** `-R`: resolves when the internal cache agrees with the kernel. */
   async resyncFromKernel(subject: RequestSubject): Promise<void> {
-    const { resync } = this;
-    if (resync === null) {
+    if (this.context.internal instanceof InternalBypass) {
       this.context.log.notice('resync is unsupported in this mode');
       return;
     }
-    if (subject !== 'expect') await this.resyncFlows(resync);
-    if (subject !== 'ct') await this.resyncExpectations();
-  }
-
-  private async resyncExpectations(): Promise<void> {
-    if (this.context.expectations === null) return;
-    this.context.log.notice('resync with master expect table');
-    await this.readExpectations(POPULATE);
-    this.transmit();
-  }
-
-  private resyncFlows(resync: Resync): Promise<void> {
-    this.context.log.notice('resync with master conntrack table');
-    this.kernel.resyncs++;
-    const before = this.noSpaceNow();
-    this.refills++;
-    return new Promise((resolve, reject) => {
-      resync.request(POPULATE, (error) => {
-        if (error === null) this.filled(before);
-        this.refills--;
-        this.payBulk();
-        this.transmit();
-        if (error === null) resolve();
-        else reject(error);
-      });
-    });
-  }
-
-  /** Begins the bulk that was asked for while the internal cache was being filled. */
-  private payBulk(): void {
-    if (!this.bulkOwed || this.refills > 0) return;
-    this.bulkOwed = false;
-    this.context.mode.bulk();
+    if (subject !== 'expect') await this.refresh.flows();
+    if (subject !== 'ct') await this.refresh.expected();
   }
 
   /** `-B`. */
   bulk(): void {
     if (!this.context.mode.resyncs) return;
     // The original says nothing where it has no cache.
-    if (this.resync !== null) this.context.log.notice('sending bulk update');
+    if (!(this.context.internal instanceof InternalBypass)) this.context.log.notice('sending bulk update');
     this.sendBulk();
   }
 
@@ -617,7 +421,7 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
         (result) => {
           this.commits.count(result);
           this.currentCommit = null;
-          this.catchUp?.end();
+          this.refresh.commitEnds();
           resolve(result);
         },
       );
@@ -635,7 +439,7 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
       openDump,
       counters: this.kernel,
       windowTracking: this.context.settings.windowTracking,
-      createsMany: () => this.catchUp?.begin(),
+      createsMany: () => this.refresh.commitBegins(),
     };
   }
 
@@ -664,8 +468,7 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
   /** Empties the internal cache without a word to the peers. */
   private forgetInternal(subject: RequestSubject): void {
     const { mode, internal } = this.context;
-    this.catchUp?.cancel();
-    this.whole = false;
+    this.refresh.forget();
     mode.forgetAll();
     internal.flush();
     if (subject !== 'ct') this.forgetExpectations();
@@ -698,10 +501,10 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
   private runFlush(flush: KernelFlush, ended: () => void = () => {}): void {
     this.forgetInternal('ct');
     const { overruns } = this.kernel;
-    const before = this.noSpaceNow();
+    const before = this.refresh.noSpaceNow();
     flush.run(() => {
       // What came since is in the cache: a peer that asks for all of it gets all.
-      if (this.kernel.overruns === overruns) this.filled(before);
+      if (this.kernel.overruns === overruns) this.refresh.filled(before);
       ended();
     });
   }
