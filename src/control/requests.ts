@@ -36,6 +36,9 @@ function request<const Name extends string>(
 const BOTH: readonly DaemonMode[] = ['sync', 'stats'];
 const SYNC: readonly DaemonMode[] = ['sync'];
 
+/** What `--health` asks for; the exit status follows from the reply. */
+export const HEALTH_CODE = 272;
+
 /**
  * Rows of one option stand in the order in which an abbreviated word is matched: the first row that begins with what
  * was typed wins (spec/control.md "Command line").
@@ -73,7 +76,13 @@ export const REQUESTS = [
   request(260, 'STATS_SECURITY', '-s security', SYNC, 'show what the dedicated links refused, and what they sealed'),
   request(323, 'STATS_ROLE', '-s role', SYNC, 'show the role of this node and where it is heard of'),
   request(288, 'STATS_TALKERS', '-s talkers', BOTH, 'show the addresses and services with the most flows'),
-  request(272, 'STATS_HEALTH', '-s health', SYNC, 'show how it stands between this node and its peers, and why'),
+  request(
+    HEALTH_CODE,
+    'STATS_HEALTH',
+    '-s health',
+    SYNC,
+    'show how it stands between this node and its peers, and why',
+  ),
   request(336, 'STATS_WARNINGS', '-s warnings', BOTH, 'show what is set up badly, and what to do'),
   request(21, 'STATS', '-s ct', BOTH, 'show statistics of flows'),
   request(37, 'EXP_STATS', '-s expect', SYNC, 'show statistics of expectations'),
@@ -92,9 +101,6 @@ export const REQUESTS = [
   request(47, 'EXP_DUMP_INT_XML', '', SYNC, 'show the expectations of the internal cache as XML'),
   request(48, 'EXP_DUMP_EXT_XML', '', SYNC, 'show the expectations of the external cache as XML'),
 ] as const;
-
-/** What `--health` asks for; the exit status follows from the reply. */
-export const HEALTH_CODE = 272;
 
 export type RequestName = (typeof REQUESTS)[number]['name'];
 export type Request = RequestEntry<RequestName>;

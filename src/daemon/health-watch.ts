@@ -27,6 +27,8 @@ export class HealthWatch {
   private malformed = 0;
   private sense = true;
   private written = '';
+  /** What was said of writing it, as long as that fails. */
+  private complaint = '';
 
   /** @param file HealthFile, null: none */
   constructor(
@@ -56,8 +58,9 @@ export class HealthWatch {
     this.timer = this.context.scheduler.after(WATCH_MS, () => this.look());
     this.lookForSense();
     const report = this.context.report();
-    if (report.health === this.current) return;
-    this.change(report);
+    if (report.health !== this.current) this.change(report);
+    // What could not be written is tried again: a disk that was full may have space now.
+    else this.write(report.health);
   }
 
   private change({ health, reasons }: HealthReport): void {
@@ -98,9 +101,17 @@ export class HealthWatch {
       }
       renameSync(fresh, file);
       this.written = text;
+      this.complaint = '';
     } catch (error) {
-      this.context.log.error(`HealthFile: ${describe(error)}`);
+      this.complain(error);
     }
+  }
+
+  /** Once: it is tried every second. */
+  private complain(error: unknown): void {
+    const text = describe(error);
+    if (text !== this.complaint) this.context.log.error(`HealthFile: ${text}`);
+    this.complaint = text;
   }
 
   private removeFile(): void {
@@ -109,7 +120,7 @@ export class HealthWatch {
     try {
       unlinkSync(this.file);
     } catch (error) {
-      this.context.log.error(`HealthFile: ${describe(error)}`);
+      this.complain(error);
     }
   }
 }

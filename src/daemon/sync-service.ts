@@ -89,8 +89,9 @@ export class SyncService implements ControlService {
   /** Null, an empty reply, where expectations are not replicated. */
   private dumpExpectations(cache: ExpectationCache | undefined, form: DumpForm): ChunkSource | null {
     if (cache === undefined || !('entries' in cache)) return null;
+    const { clock, latency } = this.context;
     const lifetime = 'lifetime' in cache ? cache.lifetime : null;
-    return new ExpectationDump(cache.entries, this.context.clock, form, lifetime);
+    return latency.ofReply(new ExpectationDump(cache.entries, clock, form, lifetime));
   }
 
   async changeRole(role: Role): Promise<string> {

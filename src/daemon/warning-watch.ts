@@ -133,11 +133,11 @@ export class WarningWatch {
   /** Null when the kernel refused to answer: warnings are not worth an end of the daemon. */
   private observe(): WarningFacts | null {
     try {
-      return this.context.observe();
+      const facts = this.context.observe();
+      this.failed = false;
+      return facts;
     } catch (error) {
-      if (!this.failed) {
-        this.context.log.error(`warnings: ${describe(error)}`);
-      }
+      if (!this.failed) this.context.log.error(`warnings: ${describe(error)}`);
       this.failed = true;
       return null;
     }

@@ -188,6 +188,9 @@ describe('the watch of warnings', () => {
     finding = 'it is bad';
     pass(60);
     expect(lines).toEqual(['error warnings: no answer', RAISED]);
+    fails = true;
+    pass(60);
+    expect(lines).toEqual(['error warnings: no answer', RAISED, 'error warnings: no answer']);
   });
 
   it('looks when what takes a while has been answered, and asks nothing meanwhile', () => {
