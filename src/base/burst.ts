@@ -4,6 +4,8 @@ export const REST_MS = 1;
 const LONGEST_REST_MS = 2;
 /** Time over which a rate is taken. */
 const WINDOW_MS = 1;
+/** A burst is over when its rate falls below this share of the one it began with. */
+const END_SHARE = 1 / 2;
 
 /**
  * Tells a reader of a socket when to let messages gather.
@@ -12,6 +14,9 @@ const WINDOW_MS = 1;
  * system calls, and a packet sent half empty. Resting for a millisecond when everything was read makes one turn of
  * many. At rates below `restFrom` nobody rests, so that single messages are handled at once; nor at rates at which
  * the socket's buffer could overflow meanwhile.
+ *
+ * A burst ends at half the rate that begins one: handled one by one, messages cost twice as much, whoever sends them gets
+ * less of the processor, and the rate stays just below the one at which they would gather again.
  */
 export class BurstPace {
   private sinceMs = 0;
@@ -39,7 +44,8 @@ export class BurstPace {
     const elapsed = nowMs - this.sinceMs;
     if (elapsed < WINDOW_MS) return this.busy;
     const rate = this.count / elapsed;
-    this.busy = rate >= this.restFrom && rate * LONGEST_REST_MS <= this.most;
+    const from = this.busy ? this.restFrom * END_SHARE : this.restFrom;
+    this.busy = rate >= from && rate * LONGEST_REST_MS <= this.most;
     this.sinceMs = nowMs;
     this.count = 0;
     return this.busy;

@@ -35,6 +35,17 @@ describe('pace of a reader', () => {
     expect(pace.busy).toBe(false);
   });
 
+  it('goes on resting while a burst is no slower than half of what began it', () => {
+    const pace = new BurstPace(64, 1000);
+    outcome(pace, [
+      [5000, 0],
+      [5001, 64],
+    ]);
+    expect(pace.rest(64, 5003)).toBe(true);
+    expect(pace.rest(62, 5005)).toBe(false);
+    expect(pace.rest(64, 5007)).toBe(false);
+  });
+
   it('does not rest when the buffer would overflow meanwhile', () => {
     const turns: [number, number][] = [
       [5000, 10],
