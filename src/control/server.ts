@@ -1,11 +1,11 @@
-import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { ConntrackdError, SystemError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { peerUser } from '../native/index.js';
 import { ControlConnection } from './connection.js';
 import type { ControlCounters } from './replies/runtime.js';
 import type { ControlService } from './service.js';
+import { listenOnPath } from './unix-socket.js';
 
 export interface ControlServerOptions {
   /** UNIX Path of the configuration. */
@@ -24,22 +24,7 @@ const DEFAULT_CLIENTS = 128;
 /** A client writes its four bytes right after it connected; ten seconds forgive a stopped or starved one. */
 const DEFAULT_IDLE_MS = 10_000;
 /** Only the owner may read and write: mode 0600 (spec/control.md). */
-const SOCKET_UMASK = 0o177;
 const SOCKET_MODE = 0o600;
-
-/** Whether somebody accepts connections there. */
-export function isAnswered(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = connect(path);
-    const settle = (answered: boolean): void => {
-      probe.destroy();
-      resolve(answered);
-    };
-    probe.once('connect', () => settle(true));
-    // A full backlog (EAGAIN) and a refused permission mean that somebody is there; the rest that nobody is.
-    probe.once('error', (error: NodeJS.ErrnoException) => settle(['EAGAIN', 'EACCES'].includes(error.code ?? '')));
-  });
-}
 
 /** The control socket of the daemon (spec/control.md "Protocol"). */
 export class ControlServer {
@@ -64,15 +49,7 @@ export class ControlServer {
    */
   async listen(): Promise<void> {
     const { path } = this.options;
-    await this.clear(path);
-    const previous = process.umask(SOCKET_UMASK);
-    try {
-      await this.bind(path);
-    } finally {
-      process.umask(previous);
-    }
-    // A file system with default ACLs disregards the umask.
-    chmodSync(path, SOCKET_MODE);
+    await listenOnPath(this.server, path, SOCKET_MODE, (reason) => openError(path, reason));
     this.server.on('error', (error) => this.options.logger.error(`control socket: ${error.message}`));
   }
 
@@ -95,25 +72,6 @@ export class ControlServer {
     for (const connection of this.connections) if (connection.silent) connection.destroy();
     while (this.connections.size > 0 && performance.now() < deadline) await new Promise((next) => setTimeout(next, 5));
     for (const connection of this.connections) connection.destroy();
-  }
-
-  private bind(path: string): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const failed = (error: NodeJS.ErrnoException): void => reject(openError(path, error.message));
-      this.server.once('error', failed);
-      this.server.listen(path, () => {
-        this.server.off('error', failed);
-        resolve();
-      });
-    });
-  }
-
-  private async clear(path: string): Promise<void> {
-    const found = lstatSync(path, { throwIfNoEntry: false });
-    if (found === undefined) return;
-    if (!found.isSocket()) throw openError(path, 'the file is no socket; it was left alone');
-    if (await isAnswered(path)) throw openError(path, 'another process answers on it');
-    unlinkSync(path);
   }
 
   private accept(socket: Socket): void {

@@ -1,7 +1,8 @@
 import { isatty } from 'node:tty';
 import { describe } from '../base/errors.js';
 import type { Config } from '../config/model.js';
-import { ControlServer, isAnswered } from '../control/server.js';
+import { ControlServer } from '../control/server.js';
+import { isAnswered } from '../control/unix-socket.js';
 import type { DaemonLog } from '../log/logger.js';
 import { RepeatLimiter } from '../log/repeat.js';
 import type { ParentLink } from './background.js';

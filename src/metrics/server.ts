@@ -1,8 +1,7 @@
-import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { ConntrackdError, describe } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
-import { isAnswered } from '../control/server.js';
+import { listen, listenOnPath } from '../control/unix-socket.js';
 import { Exposition } from './exposition.js';
 import type { Snapshot } from './table.js';
 
@@ -13,7 +12,6 @@ export type MetricsPlace = { readonly path: string } | { readonly port: number }
 const LOOPBACK = '127.0.0.1';
 /** Owner and group: a proxy in the group may read, as UNIX sockets need the right to write for that. */
 const SOCKET_MODE = 0o660;
-const SOCKET_UMASK = 0o117;
 
 /** Several scrapers and a person. More are turned away: each may hold a body of some 20 KB in the kernel. */
 const MOST_CONNECTIONS = 8;
@@ -56,8 +54,9 @@ export class MetricsServer {
   /** @throws ConntrackdError when the place cannot be had */
   async listen(): Promise<void> {
     const { place } = this;
-    if ('path' in place) await this.listenOnPath(place.path);
-    else await this.bind({ host: LOOPBACK, port: place.port });
+    const failure = (reason: string): ConntrackdError => placeError(nameOf(place), reason);
+    if ('path' in place) await listenOnPath(this.server, place.path, SOCKET_MODE, failure);
+    else await listen(this.server, { host: LOOPBACK, port: place.port }, failure);
     this.server.on('error', (error) => this.logger.error(`metrics: ${error.message}`));
     // The daemon lives as long as it wants to, not as long as somebody may ask for metrics.
     this.server.unref();
@@ -66,34 +65,6 @@ export class MetricsServer {
   close(): void {
     if (this.server.listening) this.server.close();
     this.server.closeAllConnections();
-  }
-
-  private async listenOnPath(path: string): Promise<void> {
-    const found = lstatSync(path, { throwIfNoEntry: false });
-    if (found !== undefined) {
-      if (!found.isSocket()) throw placeError(path, 'the file is no socket; it was left alone');
-      if (await isAnswered(path)) throw placeError(path, 'another process answers on it');
-      unlinkSync(path);
-    }
-    const previous = process.umask(SOCKET_UMASK);
-    try {
-      await this.bind({ path });
-    } finally {
-      process.umask(previous);
-    }
-    chmodSync(path, SOCKET_MODE);
-  }
-
-  private bind(place: { path: string } | { host: string; port: number }): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const name = 'path' in place ? place.path : `${place.host}:${place.port}`;
-      const failed = (error: Error): void => reject(placeError(name, error.message));
-      this.server.once('error', failed);
-      this.server.listen(place, () => {
-        this.server.off('error', failed);
-        resolve();
-      });
-    });
   }
 
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -119,6 +90,10 @@ export class MetricsServer {
 
 function refuse(response: ServerResponse, status: number, text: string): void {
   response.writeHead(status, { 'content-type': 'text/plain', connection: 'close' }).end(`${text}\n`);
+}
+
+function nameOf(place: MetricsPlace): string {
+  return 'path' in place ? place.path : `${LOOPBACK}:${place.port}`;
 }
 
 function placeError(place: string, reason: string): ConntrackdError {
