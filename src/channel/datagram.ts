@@ -88,6 +88,17 @@ export abstract class DatagramChannel implements Channel {
     }
   }
 
+  /**
+   * Opens for sending only, through a socket of the caller's that is ready, and closed with the channel; what it is bound
+   * to is of no interest (src/daemon/rehearsal.ts).
+   *
+   * @param destination raw sockaddr
+   */
+  openSending(fd: number, destination: Uint8Array, mtu: number): void {
+    this.descriptors.push(fd);
+    this.sender.open(fd, destination, this.packetBytes(mtu));
+  }
+
   close(): void {
     this.sender.close();
     this.receiver.close();

@@ -324,7 +324,7 @@ class SyncDaemon implements Daemon {
     this.roles.start();
     this.healthWatch.start();
     this.warnings.start();
-    this.endRehearsal = rehearse(this.context.clock, this.context.scheduler);
+    this.endRehearsal = rehearse(this.context.clock, this.context.scheduler, this.log);
   }
 
   reloadKeys(): string[] {

@@ -1,5 +1,7 @@
 import type { Clock } from '../base/clock.js';
-import { silentLogger } from '../base/logger.js';
+import { SystemError } from '../base/errors.js';
+import { DurationHistogram } from '../base/histogram.js';
+import { type Logger, silentLogger } from '../base/logger.js';
 import type { Scheduler } from '../base/scheduler.js';
 import { Views } from '../base/views.js';
 import { Commit } from '../cache/commit.js';
@@ -7,66 +9,23 @@ import { ExternalCache } from '../cache/external.js';
 import { InternalCache } from '../cache/internal.js';
 import { type ChannelReceiver, ChannelStatistics } from '../channel/channel.js';
 import { createChannel } from '../channel/create.js';
+import { DatagramChannel } from '../channel/datagram.js';
 import { DatagramReceiver, type ReceiverCalls } from '../channel/datagram-receiver.js';
 import { type LinkOptions, Links } from '../channel/links.js';
 import { Guard } from '../channel/security.js';
 import { SOURCE_WORDS, SourceTable } from '../channel/sources.js';
-import {
-  AF_INET,
-  AF_INET6,
-  IPPROTO_ICMP,
-  IPPROTO_TCP,
-  IPPROTO_UDP,
-  IPS_ASSURED,
-  IPS_CONFIRMED,
-  IPS_SEEN_REPLY,
-  IPS_SRC_NAT,
-  IPS_SRC_NAT_DONE,
-  K_MARK,
-  K_ORIG,
-  K_ORIG_L4,
-  K_REPLY,
-  K_REPLY_L4,
-  K_STATE,
-  K_STATUS,
-  K_TCP_FLAGS_ORIG,
-  K_TCP_FLAGS_REPLY,
-  K_TIMEOUT,
-  K_WSCALE_ORIG,
-  K_WSCALE_REPLY,
-  KIND,
-  KNOWN,
-  kindOf,
-  MARK,
-  ORIG_DST,
-  ORIG_L4,
-  ORIG_SRC,
-  REPLY_DST,
-  REPLY_L4,
-  REPLY_SRC,
-  STATUS,
-  TCP_WINDOW,
-  TIMEOUT,
-} from '../flow/layout.js';
+import { AF_INET } from '../flow/layout.js';
 import type { FlowRef } from '../flow/ref.js';
-import { FlowScratch } from '../flow/scratch.js';
-import {
-  CTA_ID,
-  CTA_SYNPROXY,
-  CTA_SYNPROXY_ISN,
-  IPCTNL_MSG_CT_DELETE,
-  IPCTNL_MSG_CT_NEW,
-  NFNL_SUBSYS_CTNETLINK,
-  NLM_F_CREATE,
-  NLM_F_EXCL,
-  NLMSG_TYPE_AT,
-} from '../netlink/constants.js';
-import { encodeCreate, encodeDelete, encodeUpdate, MAX_REQUEST_BYTES, TIMEOUT_AS_KNOWN } from '../netlink/encode.js';
+import { type EventSocket, EventSource, type EventSourceOptions } from '../kernel/events.js';
+import { closeSocket, sendBatch } from '../native/index.js';
+import { type OwnSocket, openOwnSocket, openSink } from '../native/own-socket.js';
+import { encodeCreate, encodeDelete, encodeUpdate, MAX_REQUEST_BYTES } from '../netlink/encode.js';
 import { CacheFeed, DatagramFeed, PeerFeed, releaseFrom } from '../sync/couplings.js';
 import { type OwnKernel, SyncEngine } from '../sync/engine.js';
 import { Ftfw } from '../sync/ftfw.js';
 import { attributeHeader, FLOW_DESTROY, HEADER_BYTES, SYNPROXY } from '../wire/tables.js';
 import { perTurn } from './clock.js';
+import { type Happening, writeEvent } from './rehearsal-events.js';
 
 /**
  * The hot path, played through with invented flows.
@@ -77,10 +36,11 @@ import { perTurn } from './clock.js';
  * nobody sees: events are made, decoded and cached, messages encoded, sent to itself, received, acknowledged, committed.
  *
  * Compiled code is made for the kinds of objects it has met, and thrown away when it meets another. So all who act here
- * are of the very classes that act in earnest, down to the channel; only the channel is never opened.
+ * are of the very classes that act in earnest, from the event socket to the channel, and call the kernel as those do:
+ * events come through a socket of the play's own, and what is sent goes into one from which nothing comes.
  *
- * It takes some 0.25 s of CPU time, spread over a second, in slices of a millisecond or two between which real work
- * gets its turn.
+ * It takes some 0.5 s of CPU time, spread over a second and a half, in slices of a millisecond or two between which real
+ * work gets its turn.
  */
 
 /** What starts together with the daemon, or waits for it, comes first. */
@@ -101,9 +61,18 @@ const LONGEST_MESSAGE_BYTES = 256;
 const HASH_LIMIT = 4096;
 const COMMIT_BATCH = 256;
 
-const TCP_DETAILS = K_STATE | K_WSCALE_ORIG | K_WSCALE_REPLY | K_TCP_FLAGS_ORIG | K_TCP_FLAGS_REPLY;
-const TUPLES = K_ORIG | K_ORIG_L4 | K_REPLY | K_REPLY_L4;
-const TCP_ESTABLISHED = 3;
+const STAGES = 2;
+/** What is read at once; nothing depends on it here. */
+const EVENT_OPTIONS: EventSourceOptions = {
+  iterationLimit: SLICE_FLOWS,
+  bufferSize: null,
+  bufferMaxGrowth: 0,
+  reliable: false,
+  expectations: false,
+  filter: null,
+};
+/** As a kernel's event socket has by default (net.core.rmem_default). */
+const EVENT_BUFFER_BYTES = 212_992;
 
 /** The documentation's addresses (RFC 5737): nothing is ever sent there. */
 const NOWHERE: LinkOptions = {
@@ -119,7 +88,7 @@ const NOWHERE: LinkOptions = {
 };
 
 /** What a slice plays, to `SLICE_FLOWS` flows of its scene. */
-type Act = 'create' | 'update' | 'renew' | 'commit' | 'destroy';
+type Act = Happening | 'commit';
 const FIRST_ACTS: readonly Act[] = ['create', 'update', 'renew', 'commit'];
 
 /** Flows of a turn when a few come at a time. */
@@ -141,18 +110,6 @@ export const SCRIPT: readonly (readonly [act: Act, scene: number])[] = Array.fro
     ...(scene >= CROWD ? [['destroy', scene - CROWD] satisfies [Act, number]] : []),
   ],
 ).flat();
-
-/** Type and flags of the events, as words of a netlink header (spec/kernel.md). */
-const EVENT_HEADERS = {
-  create: eventHeader(IPCTNL_MSG_CT_NEW, NLM_F_CREATE | NLM_F_EXCL),
-  update: eventHeader(IPCTNL_MSG_CT_NEW, 0),
-  renew: eventHeader(IPCTNL_MSG_CT_NEW, NLM_F_CREATE | NLM_F_EXCL),
-  destroy: eventHeader(IPCTNL_MSG_CT_DELETE, 0),
-} as const;
-
-function eventHeader(operation: number, flags: number): number {
-  return (NFNL_SUBSYS_CTNETLINK << 8) | operation | (flags << 16);
-}
 
 /** A kernel that takes everything and does nothing. */
 class Props implements OwnKernel {
@@ -280,39 +237,58 @@ class Echo implements ReceiverCalls {
  * Plays the path through in slices.
  *
  * On two stages in turn: code that has met one object of its kind only is compiled for that object, and would be thrown
- * away when the daemon's own comes.
+ * away when the daemon's own comes. So it would be when they go: they stay, empty, as long as the daemon runs. A third is
+ * closed before the play: what never changes until the end is a constant to the compiler, and is not one any more then.
  *
  * @returns a function that ends it early
  */
-export function rehearse(clock: Clock, scheduler: Scheduler): () => void {
-  const stages = [new Stage(clock, scheduler), new Stage(clock, scheduler)] as const;
+export function rehearse(clock: Clock, scheduler: Scheduler, log: Logger): () => void {
+  const stages: Stage[] = [];
   let slice = 0;
+  const begin = (): void => {
+    try {
+      new Stage(clock, scheduler).close();
+      while (stages.length < STAGES) stages.push(new Stage(clock, scheduler));
+      next();
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      end();
+      log.notice(`the code of a first burst is not prepared: ${error.message}`);
+    }
+  };
   const next = (): void => {
     const step = SCRIPT[slice++];
-    if (step === undefined) return;
+    if (step === undefined) {
+      end();
+      return;
+    }
     const [act, scene] = step;
-    stages[scene % 2 === 0 ? 0 : 1].play(act, scene);
+    stages[scene % STAGES]!.play(act, scene);
     pause = scheduler.after(GAP_MS, next);
   };
-  let pause = scheduler.after(DELAY_MS, next);
-  return () => {
-    slice = SCRIPT.length;
+  const end = (): void => {
     pause.cancel();
+    for (const stage of stages) stage.close();
   };
+  let pause = scheduler.after(DELAY_MS, begin);
+  return end;
 }
 
 /** The caches, the mode and the channel of the play. */
 export class Stage {
   private readonly props = new Props();
-  private readonly event = new Views(MAX_REQUEST_BYTES);
-  private readonly actor = new FlowScratch();
-  private readonly options = { sequence: 0, ack: false, timeout: TIMEOUT_AS_KNOWN, windowTracking: true };
+  private readonly kernel = openOwnSocket();
+  private readonly events = new Views(SLICE_FLOWS * MAX_REQUEST_BYTES);
+  private readonly offsets = Uint32Array.from({ length: SLICE_FLOWS }, (_, index) => index * MAX_REQUEST_BYTES);
+  private readonly lengths = new Uint32Array(SLICE_FLOWS);
   private readonly links: Links;
   private readonly echo = new Echo();
   private readonly engine: SyncEngine;
+  private readonly source: EventSource;
   readonly internal: InternalCache;
   readonly external: ExternalCache;
   private readonly mode: Ftfw;
+  private closed = false;
 
   constructor(
     private readonly clock: Clock,
@@ -341,9 +317,20 @@ export class Stage {
     this.engine = this.makeEngine();
     datagrams.mode = this.mode;
     datagrams.engine = this.engine;
+    this.source = new EventSource(EVENT_OPTIONS, this.engine, silentLogger, eventSocketOf(this.kernel));
+    this.engine.start();
   }
 
-  /** The links, on which nothing is opened, and a receiver of datagrams that are not sent. */
+  /** May be called twice. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.engine.close();
+    this.links.close();
+    this.source.close();
+  }
+
+  /** Links whose packets go nowhere, and a receiver of datagrams that are not sent. */
   private makeLinks(datagrams: DatagramFeed): Links {
     return new Links([NOWHERE], {
       receiver: datagrams,
@@ -352,7 +339,10 @@ export class Stage {
       random: Math.random,
       create: (options, receiver, log) => {
         this.listen(receiver);
-        return createChannel(options, receiver, log);
+        const channel = createChannel(options, receiver, log);
+        const sink = openSink();
+        if (channel instanceof DatagramChannel) channel.openSending(sink.fd, sink.address, MTU);
+        return channel;
       },
     });
   }
@@ -389,6 +379,7 @@ export class Stage {
       flushKernel: props,
       injectPort: null,
       filter: null,
+      eventToWire: new DurationHistogram(),
       openDump: () => idle,
       describe: () => '',
     });
@@ -400,20 +391,23 @@ export class Stage {
     else this.replicate(act, scene);
   }
 
-  private replicate(act: Exclude<Act, 'commit'>, scene: number): void {
-    for (let number = 0; number < SLICE_FLOWS; number++) {
-      describe(this.actor, scene * SLICE_FLOWS + number);
-      const length = encodeCreate(this.event, 0, this.actor, this.options);
-      this.event.u32[NLMSG_TYPE_AT >>> 2] = EVENT_HEADERS[act];
-      this.engine.onEvents(this.event, 0, appendRest(this.event, length, number));
-      if ((number + 1) % flowsOfTurn(scene) === 0) this.endTurn();
+  private replicate(happening: Happening, scene: number): void {
+    const few = flowsOfTurn(scene);
+    for (let first = 0; first < SLICE_FLOWS; first += few) {
+      this.happen(happening, scene * SLICE_FLOWS + first, few);
+      this.source.readNow();
+      // Messages first, then the acknowledgements they led to.
+      for (let exchange = 0; exchange < 2; exchange++) this.exchange();
     }
   }
 
-  private endTurn(): void {
-    this.engine.onTurnEnd(this.clock.monotonicMs());
-    // Messages first, then the acknowledgements they led to.
-    for (let exchange = 0; exchange < 2; exchange++) this.exchange();
+  /** Sends events as the kernel does. What the socket has no room for is not played. */
+  private happen(happening: Happening, first: number, count: number): void {
+    const { kernel, events, offsets, lengths } = this;
+    for (let index = 0; index < count; index++) {
+      lengths[index] = writeEvent(events, offsets[index]!, happening, first + index);
+    }
+    sendBatch(kernel.fd, events.buffer, offsets, lengths, 0, count, kernel.address, 1);
   }
 
   private commit(): void {
@@ -426,8 +420,8 @@ export class Stage {
   }
 
   /**
-   * What is sent comes back as if a peer had sent it: the mode talks to itself. A channel that is not open drops its
-   * packets, but they stay in its memory, one message after the other from the beginning.
+   * What is sent comes back as if a peer had sent it: the mode talks to itself. Packets that have left stay in the
+   * channel's memory, one message after the other from the beginning.
    */
   private exchange(): void {
     this.echo.take(this.links.out);
@@ -435,44 +429,14 @@ export class Stage {
   }
 }
 
-/**
- * Events carry what requests do not: the kernel's number of the flow, and sometimes an attribute that few flows have.
- * @returns the length of the message with it
- */
-function appendRest(event: Views, length: number, number: number): number {
-  const { u32 } = event;
-  let w = length >>> 2;
-  u32[w++] = (CTA_ID << 16) | 8;
-  u32[w++] = length;
-  if (number % 2 === 0) {
-    u32[w++] = (CTA_SYNPROXY << 16) | 12;
-    u32[w++] = (CTA_SYNPROXY_ISN << 16) | 8;
-    u32[w++] = 0;
-  }
-  u32[0] = w << 2;
-  return w << 2;
-}
-
-/** Flows of the kinds that firewalls see most, in turn: what was never met is not compiled. */
-function describe({ words }: FlowScratch, number: number): void {
-  words.fill(0);
-  const six = number % 5 === 0;
-  const protocol = number % 3 === 0 ? IPPROTO_UDP : number % 7 === 0 && !six ? IPPROTO_ICMP : IPPROTO_TCP;
-  const tcp = protocol === IPPROTO_TCP;
-  words[KNOWN] = TUPLES | K_STATUS | K_TIMEOUT | (number % 4 === 0 ? K_MARK : 0) | (tcp ? TCP_DETAILS : 0);
-  words[KIND] = kindOf(six ? AF_INET6 : AF_INET, protocol, tcp ? TCP_ESTABLISHED : 0);
-  words[STATUS] = IPS_CONFIRMED | IPS_SEEN_REPLY | (tcp ? IPS_ASSURED : 0);
-  words[TIMEOUT] = 600;
-  words[MARK] = number;
-  words[TCP_WINDOW] = 0x07070808;
-  words[ORIG_SRC] = number;
-  words[ORIG_DST] = ~number;
-  if (six) words[ORIG_SRC + 3] = number;
-  words[ORIG_L4] = protocol === IPPROTO_ICMP ? 0x00080000 | (number & 0xffff) : 0xbb010000 | (number & 0xffff);
-  words.copyWithin(REPLY_SRC, ORIG_DST, ORIG_DST + 4);
-  words.copyWithin(REPLY_DST, ORIG_SRC, ORIG_SRC + 4);
-  words[REPLY_L4] = ((words[ORIG_L4]! >>> 16) | (words[ORIG_L4]! << 16)) >>> 0;
-  if (number % 8 !== 1) return;
-  words[STATUS] |= IPS_SRC_NAT | IPS_SRC_NAT_DONE;
-  words[REPLY_DST] = 0x0100000a;
+/** The socket as an event source wants it; it stays as it is. */
+function eventSocketOf({ fd }: OwnSocket): EventSocket {
+  return {
+    fd,
+    portId: 0,
+    receiveBuffer: EVENT_BUFFER_BYTES,
+    setReceiveBuffer: () => EVENT_BUFFER_BYTES,
+    setReliable() {},
+    close: () => closeSocket(fd),
+  };
 }

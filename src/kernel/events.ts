@@ -178,15 +178,20 @@ export class EventSource {
     this.drained.push(callback);
     // Nothing may wait in the socket, and then nothing would wake it.
     setImmediate(() => {
-      if (!this.started || this.restTimer !== null || this.drained.length === 0) return;
-      this.turn(this.poll.receive(this.slots), performance.now());
+      if (this.started && this.restTimer === null && this.drained.length > 0) this.readNow();
     });
+  }
+
+  /** A turn of what waits in the socket, without being told that something does. */
+  readNow(): void {
+    this.turn(this.poll.receive(this.slots), performance.now());
   }
 
   close(): void {
     this.pause();
     this.poll.close();
     this.socket.close();
+    this.views = new Views(0);
   }
 
   private subscribe(): NetfilterSocket {
