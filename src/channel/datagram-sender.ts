@@ -75,7 +75,7 @@ export class DatagramSender implements PacketOutlet {
     this.poll = null;
     this.fd = -1;
     this.packer.finish();
-    this.drain();
+    this.dropAll();
   }
 
   flush(): void {
@@ -85,16 +85,18 @@ export class DatagramSender implements PacketOutlet {
 
   drain(): void {
     const { packer } = this;
-    if (this.fd < 0) {
-      this.dropped(packer.pending);
-      packer.sent(packer.pending);
-      return;
-    }
+    if (this.fd < 0) this.dropAll();
     while (packer.pending > 0 && !this.blocked) this.sendSome();
   }
 
   dropped(packets: number): void {
     this.statistics.sendErrors += packets;
+  }
+
+  private dropAll(): void {
+    const { pending } = this.packer;
+    this.dropped(pending);
+    this.packer.sent(pending);
   }
 
   private sendSome(): void {

@@ -78,7 +78,7 @@ function eventHeader(operation: number, flags: number): number {
 
 /**
  * CTA_PROTOINFO of a TCP flow (spec/kernel.md): headers are words of type and length; state, window scales and flags
- * are values of a connection between two of today's hosts.
+ * are values of a connection between two of today's hosts. When a flow ends the kernel tells its state only.
  */
 const TCP_INFO = Uint32Array.of(
   attribute(NLA_F_NESTED | CTA_PROTOINFO, 48),
@@ -93,6 +93,12 @@ const TCP_INFO = Uint32Array.of(
   0x23,
   attribute(CTA_PROTOINFO_TCP_FLAGS_REPLY, 6),
   0x23,
+);
+const TCP_END = Uint32Array.of(
+  attribute(NLA_F_NESTED | CTA_PROTOINFO, 16),
+  attribute(NLA_F_NESTED | CTA_PROTOINFO_TCP, 12),
+  attribute(CTA_PROTOINFO_TCP_STATE, 5),
+  TCP_ESTABLISHED,
 );
 
 function attribute(type: number, bytes: number): number {
@@ -112,19 +118,22 @@ export function writeEvent(views: Views, at: number, happening: Happening, numbe
   describe(actor, number);
   const length = encodeCreate(views, at, actor, options);
   views.u32[(at + NLMSG_TYPE_AT) >>> 2] = EVENT_HEADERS[happening];
-  return appendRest(views, at, length, number);
+  return appendRest(views, at, length, happening === 'destroy' ? TCP_END : TCP_INFO, number);
 }
 
 /**
  * Events carry what requests do not: the state of a TCP flow in the kernel's own order, the kernel's number of the flow,
  * and sometimes an attribute that few flows have.
- * @returns the length of the message with it
+ *
+ * @param length of the message without them
+ * @param tcp CTA_PROTOINFO, where the flow is one of TCP
+ * @returns the length of the message with them
  */
-function appendRest({ u32 }: Views, at: number, length: number, number: number): number {
+function appendRest({ u32 }: Views, at: number, length: number, tcp: Uint32Array, number: number): number {
   let w = (at + length) >>> 2;
   if (protocolOf(actor.words[KIND]!) === IPPROTO_TCP) {
-    u32.set(TCP_INFO, w);
-    w += TCP_INFO.length;
+    u32.set(tcp, w);
+    w += tcp.length;
   }
   u32[w++] = attribute(CTA_ID, 8);
   u32[w++] = number;

@@ -71,8 +71,8 @@ const EVENT_OPTIONS: EventSourceOptions = {
   expectations: false,
   filter: null,
 };
-/** As a kernel's event socket has by default (net.core.rmem_default). */
-const EVENT_BUFFER_BYTES = 212_992;
+/** So large that the source takes a fast play for a burst, and rests. */
+const EVENT_BUFFER_BYTES = 64 * 1024 * 1024;
 
 /** The documentation's addresses (RFC 5737): nothing is ever sent there. */
 const NOWHERE: LinkOptions = {
@@ -289,6 +289,8 @@ export class Stage {
   readonly external: ExternalCache;
   private readonly mode: Ftfw;
   private closed = false;
+  /** Stays, as the stage does. */
+  private lastCommit: Commit | null = null;
 
   constructor(
     private readonly clock: Clock,
@@ -413,10 +415,11 @@ export class Stage {
   private commit(): void {
     const { clock, scheduler, props: kernel } = this;
     const { table } = this.external;
-    new Commit(
+    this.lastCommit = new Commit(
       { table, kernel, clock, scheduler, log: silentLogger, commitTimeout: null, describe: () => '' },
       () => {},
-    ).run();
+    );
+    this.lastCommit.run();
   }
 
   /**

@@ -101,6 +101,11 @@ const SHORTEST_WAIT_MS = 1;
 export class SyncEngine implements EventSourceEvents, RoleWork {
   readonly kernel = new KernelCounters();
 
+  // Of the context, what each turn needs: fields of this class are found without asking what kind of object holds them.
+  private readonly mode: SyncMode;
+  private readonly clock: Clock;
+  private readonly expectations: ExpectationSync | null;
+  private readonly eventToWire: DurationHistogram | undefined;
   private readonly flowEvents: FlowEvents;
   /** What keeps the internal cache as the kernel's table is. */
   readonly refresh: Refresh;
@@ -128,6 +133,10 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
   constructor(private readonly context: EngineContext) {
     const { internal, external, filter } = context;
     this.settings = context.settings;
+    this.mode = context.mode;
+    this.clock = context.clock;
+    this.expectations = context.expectations;
+    this.eventToWire = context.eventToWire;
     this.ownPort = context.commitKernel.portId;
     this.injectPort = context.injectPort ?? NO_PORT;
     this.flowEvents = new FlowEvents({
@@ -250,7 +259,7 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
   onTurnEnd(readableSinceMs: number): void {
     this.flowEvents.flush();
     if (this.unsentSinceMs === 0) this.unsentSinceMs = readableSinceMs;
-    this.context.expectations?.onTurnEnd(() => this.transmit());
+    this.expectations?.onTurnEnd(() => this.transmit());
     this.transmit();
   }
 
@@ -288,7 +297,7 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
 
   /** A datagram of a peer, `length` bytes in `views` at byte `at`. */
   onDatagram(views: Views, at: number, length: number, peer: number): void {
-    this.context.mode.receiveDatagram(views, at, length, peer);
+    this.mode.receiveDatagram(views, at, length, peer);
   }
 
   /** The channel handed over what was there. */
@@ -300,7 +309,7 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
   /** Sends what waits, a budget at a time. */
   private transmit(): void {
     if (this.closed || this.transmitting) return;
-    const more = this.context.mode.transmit();
+    const more = this.mode.transmit();
     this.armEarlier();
     if (!more) {
       this.recordSent();
@@ -315,7 +324,7 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
 
   /** All that the events caused has left, unless it waits for the peer. */
   private recordSent(): void {
-    const { mode, clock, eventToWire } = this.context;
+    const { mode, clock, eventToWire } = this;
     if (eventToWire === undefined || this.unsentSinceMs === 0 || (mode.unsent ?? 0) > 0) return;
     eventToWire.record(clock.monotonicMs() - this.unsentSinceMs);
     this.unsentSinceMs = 0;
@@ -323,11 +332,11 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
 
   private armMode(): void {
     if (this.closed) return;
-    this.modeDueMs = this.context.mode.deadlineMs();
-    const wait = this.modeDueMs - this.context.clock.monotonicMs();
+    this.modeDueMs = this.mode.deadlineMs();
+    const wait = this.modeDueMs - this.clock.monotonicMs();
     this.modeTimer = this.context.scheduler.after(Math.max(SHORTEST_WAIT_MS, wait), () => {
       this.modeTimer = null;
-      this.context.mode.tick(this.context.clock.monotonicMs());
+      this.mode.tick(this.clock.monotonicMs());
       this.transmit();
       this.armMode();
     });
@@ -335,7 +344,7 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
 
   /** After input the mode may be due before its timer is. */
   private armEarlier(): void {
-    if (this.modeTimer === null || this.context.mode.deadlineMs() >= this.modeDueMs) return;
+    if (this.modeTimer === null || this.mode.deadlineMs() >= this.modeDueMs) return;
     this.modeTimer.cancel();
     this.armMode();
   }

@@ -1,3 +1,4 @@
+import type { Clock } from '../base/clock.js';
 import type { Views } from '../base/views.js';
 import type { ExpectationEntry } from '../cache/expectation-entry.js';
 import type { FlowRow } from '../flow/table.js';
@@ -69,12 +70,14 @@ export class Ftfw implements SyncMode, OutboundEvents {
   private readonly agenda: Agenda;
   private readonly peers: Peers;
   private readonly receiver: Receiver;
+  // Of the context, what each turn needs, as in Outbound.
+  private readonly clock: Clock;
+  private readonly sharedLink: boolean;
   private nextRetryMs: number;
 
-  constructor(
-    private readonly context: SyncContext,
-    { resendQueueSize, ackWindowSize }: FtfwOptions,
-  ) {
+  constructor(context: SyncContext, { resendQueueSize, ackWindowSize }: FtfwOptions) {
+    this.clock = context.clock;
+    this.sharedLink = context.sharedLink;
     // A gap wider than the peer's resend queue cannot be closed by asking, and both ends are configured alike.
     this.peers = new Peers(ackWindowSize, resendQueueSize, context.linkCount, context.sharedLink);
     this.outbound = new Outbound(context, resendQueueSize, this);
@@ -141,8 +144,8 @@ export class Ftfw implements SyncMode, OutboundEvents {
 
   receiveDatagram(views: Views, at: number, length: number, peer: number): void {
     this.inbound.datagram++;
-    this.inbound.nowMs = this.context.clock.monotonicMs();
-    this.receiver.receive(views, at, length, this.context.sharedLink ? peer : 0);
+    this.inbound.nowMs = this.clock.monotonicMs();
+    this.receiver.receive(views, at, length, this.sharedLink ? peer : 0);
   }
 
   // --- OutboundEvents
@@ -161,7 +164,7 @@ export class Ftfw implements SyncMode, OutboundEvents {
     this.inbound.nowMs = nowMs;
     this.outbound.flight.tick(nowMs);
     this.inbound.expirePeers(nowMs);
-    if (this.context.sharedLink) this.inbound.separate();
+    if (this.sharedLink) this.inbound.separate();
     if (nowMs >= this.nextRetryMs) this.retry(nowMs);
     this.inbound.askForMissing();
     this.inbound.weighEvidence(nowMs);

@@ -1,3 +1,4 @@
+import type { Clock } from '../base/clock.js';
 import type { ExpectationEntry } from '../cache/expectation-entry.js';
 import { fillMaster } from '../flow/expectation.js';
 import { CACHE, QUEUE_RESEND, QUEUE_TRANSMIT, STATE_DEAD, STATE_MASK } from '../flow/layout.js';
@@ -47,9 +48,10 @@ export class Outbound implements ResendEvents {
   nextSequence = 0;
   begun = false;
 
-  // Of the context, what each flow needs: fields of this class are found without asking what kind of object holds them.
+  // Of the context, what each flow or turn needs: fields of this class are found without asking what kind of object holds them.
   private readonly table: FlowTable;
   private readonly sink: SyncSink;
+  private readonly clock: Clock;
   private readonly encode: EncodeOptions;
   private readonly release: (row: FlowRow) => void;
   private readonly transmitQueue: FlowQueue;
@@ -73,6 +75,7 @@ export class Outbound implements ResendEvents {
     const { table, clock } = context;
     this.table = table;
     this.sink = context.sink;
+    this.clock = clock;
     this.encode = context.encode;
     this.release = context.release;
     this.transmitQueue = new FlowQueue(table, QUEUE_TRANSMIT);
@@ -179,7 +182,7 @@ export class Outbound implements ResendEvents {
       const row = transmitQueue.head;
       if (row === NO_ROW) return false;
       if (resendQueue.entries >= live) {
-        flight.stall(this.context.clock.monotonicMs());
+        flight.stall(this.clock.monotonicMs());
         return false;
       }
       transmitQueue.remove(row);
@@ -208,7 +211,7 @@ export class Outbound implements ResendEvents {
     for (let left = TURN_FLOWS; left > 0; left--) {
       if (outbox.waiting === 0) return false;
       if (resendQueue.entries + outbox.unacknowledged >= live) {
-        flight.stall(this.context.clock.monotonicMs());
+        flight.stall(this.clock.monotonicMs());
         return false;
       }
       const entry = outbox.shift();
@@ -288,7 +291,7 @@ export class Outbound implements ResendEvents {
     if (!this.unflushed) return;
     this.unflushed = false;
     this.sink.flush();
-    this.lastTransmissionMs = this.context.clock.monotonicMs();
+    this.lastTransmissionMs = this.clock.monotonicMs();
   }
 
   // --- ResendEvents
