@@ -15,11 +15,13 @@ export class Latency {
   /** From the call for the role of primary to the last flow's being in the kernel. */
   readonly takeovers = new DurationHistogram();
   private readonly turns = new DurationHistogram();
+  /** Of each turn: the rest it waited for a processor. */
+  private readonly work = new DurationHistogram();
   private readonly commitSlices = new DurationHistogram();
   private readonly replyPieces = new DurationHistogram();
 
   constructor() {
-    meterLoop(this.turns.counts, this.turns.longest);
+    meterLoop(this.turns, this.work);
   }
 
   /** A scheduler for a commit: what it calls back is measured. */
@@ -51,6 +53,7 @@ export class Latency {
   statistics(): LatencyStatistics[] {
     return [
       { name: 'event loop turn', durations: this.turns },
+      { name: 'own work of turn', durations: this.work },
       { name: 'event to wire', durations: this.eventToWire },
       { name: 'commit slice', durations: this.commitSlices },
       { name: 'reply piece', durations: this.replyPieces },

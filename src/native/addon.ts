@@ -67,7 +67,7 @@ export interface Addon {
   enterNetworkNamespace(path: string): number;
   releaseMemory(page: Uint32Array): number;
   forgetProgram(): number;
-  meterLoop(counts: Uint32Array, longest: Float64Array): number;
+  meterLoop(counts: Uint32Array, longest: Float64Array, workCounts: Uint32Array, workLongest: Float64Array): number;
 }
 
 /** A uv_poll_t of the environment's loop. */

@@ -309,11 +309,20 @@ export function forgetProgram(): void {
 
 /**
  * From now on counts how long each turn of the event loop keeps everything else waiting: its time less the time it
- * waited for something to do. Costs two readings of the clock a turn, and wakes nobody. With real-time priority the loop
+ * waited for something to do. Costs two readings of the clock a turn, one of the thread's CPU clock in 4 ms, and wakes nobody. With real-time priority the loop
  * rests a millisecond now and then in work that lasts, before the kernel would make it stand still for 50 (loop.cc).
- * @param counts per bucket of base/histogram.ts
- * @param longest every element becomes the longest turn, in milliseconds, since it was last set to 0
+ * @param turns how long they took
+ * @param work how much of each turn this thread worked. The rest it waited for a processor that something else had, or for the
+ * kernel. Turns below 4 ms count as work.
  */
-export function meterLoop(counts: Uint32Array, longest: Float64Array): void {
-  check('meterLoop', 'the event loop', addon.meterLoop(counts, longest));
+export function meterLoop(turns: Tally, work: Tally): void {
+  check('meterLoop', 'the event loop', addon.meterLoop(turns.counts, turns.longest, work.counts, work.longest));
+}
+
+/** Durations, counted: a DurationHistogram. */
+export interface Tally {
+  /** Per bucket of base/histogram.ts. */
+  readonly counts: Uint32Array;
+  /** Every element becomes the longest, in milliseconds, since it was last set to 0. */
+  readonly longest: Float64Array;
 }

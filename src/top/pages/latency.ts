@@ -9,6 +9,7 @@ const WIDEST_BAR = 50;
 
 const MEANINGS: Readonly<Record<string, string>> = {
   'event loop turn': 'others waited so long',
+  'own work of turn': 'of that, not waiting for a CPU',
   'event to wire': 'from event to packet',
   'commit slice': 'part of a commit',
   'reply piece': 'part of an answer',

@@ -5,7 +5,8 @@ import { closeSocket, meterLoop, Poll, sendBatch } from '../../../src/native/ind
 import { openOwnSocket } from '../../support/own-socket.js';
 
 const turns = new DurationHistogram();
-meterLoop(turns.counts, turns.longest);
+const work = new DurationHistogram();
+meterLoop(turns, work);
 
 const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
 
@@ -30,6 +31,22 @@ it('the event loop is metered: work counts, waiting does not', async () => {
   const bucket = counted.counts.indexOf(1);
   expect(turns.counts[bucket], 'the same bucket as in histogram.ts').toBeGreaterThanOrEqual(1);
   expect(turns.total).toBeGreaterThan(3);
+});
+
+it('what a turn waited is not its own work', async () => {
+  await turn();
+  turns.takeLatest();
+  work.takeLatest();
+  // Off the processor, as when something else had it, for longer than it works.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+  busy(30);
+  await turn();
+  const worked = work.takeLatest();
+  expect(turns.takeLatest()).toBeGreaterThanOrEqual(230);
+  expect(worked).toBeLessThan(150);
+  // busy() counts what it waited for a processor, too.
+  expect(worked).toBeGreaterThan(3);
+  expect(work.total, 'each turn is counted in both').toBe(turns.total);
 });
 
 it('while a descriptor is always ready, everything else has its turn', async () => {
