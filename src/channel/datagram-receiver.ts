@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { BurstPace, REST_MS } from '../base/burst.js';
+import { TURN_MS } from '../base/turn.js';
 import { Views } from '../base/views.js';
 import { POLL_READABLE } from '../native/constants.js';
 import { Poll } from '../native/index.js';
@@ -10,10 +11,12 @@ import type { Guard } from './security.js';
 import { SOURCE_WORDS, SourceTable, STRANGER } from './sources.js';
 
 /**
- * Datagrams per turn of the event loop; then kernel events, timers and control requests have theirs. A thousand flows in
- * full packets: a few milliseconds among a million others, for which `-s` waits.
+ * Datagrams per turn of the event loop, or fewer when TURN_MS is over; then kernel events, timers and control requests
+ * have theirs. A thousand flows in full packets.
  */
-const BATCH = 64;
+const MOST = 64;
+/** Datagrams received at once, after which the clock is looked at: 256 flows in full packets. */
+const BATCH = 16;
 /**
  * Datagrams per millisecond from which they are let gather: a sender that is busy sends packets of one flow each, and
  * waking up for every one costs more than its flow.
@@ -35,6 +38,8 @@ export type ReceiverPoll = Pick<Poll, 'start' | 'stop' | 'close' | 'receiveInto'
 
 const NATIVE_CALLS: ReceiverCalls = { poll: (fd, callback) => new Poll(fd, callback) };
 
+const monotonicMs = (): number => performance.now();
+
 export interface DatagramReceiverContext {
   readonly statistics: ChannelStatistics;
   readonly guard: Guard;
@@ -42,6 +47,8 @@ export interface DatagramReceiverContext {
   readonly seal: Seal | null;
   readonly receiver: ChannelReceiver;
   readonly calls?: ReceiverCalls;
+  /** Milliseconds of a clock that never goes back. */
+  readonly nowMs?: () => number;
 }
 
 /** Receives datagrams in batches and tells their senders apart. */
@@ -51,6 +58,7 @@ export class DatagramReceiver {
   private readonly guard: Guard;
   private readonly seal: Seal | null;
   private readonly poller: ReceiverCalls['poll'];
+  private readonly nowMs: () => number;
   private readonly lengths = new Int32Array(BATCH);
   private readonly sources = new Uint32Array(BATCH * SOURCE_WORDS);
   private readonly sourceBytes = new Uint8Array(this.sources.buffer, 0, BATCH * SOCKADDR_IN6_BYTES);
@@ -62,12 +70,20 @@ export class DatagramReceiver {
   private pace = new BurstPace(GATHER_FROM, 0);
   private restTimer: NodeJS.Timeout | null = null;
 
-  constructor({ statistics, guard, seal, receiver, calls = NATIVE_CALLS }: DatagramReceiverContext) {
+  constructor({
+    statistics,
+    guard,
+    seal,
+    receiver,
+    calls = NATIVE_CALLS,
+    nowMs = monotonicMs,
+  }: DatagramReceiverContext) {
     this.statistics = statistics;
     this.guard = guard;
     this.seal = seal;
     this.receiver = receiver;
     this.poller = calls.poll;
+    this.nowMs = nowMs;
   }
 
   /**
@@ -79,7 +95,7 @@ export class DatagramReceiver {
     this.pace = new BurstPace(GATHER_FROM, bufferBytes / 2 / DATAGRAM_MEMORY_BYTES);
     this.table = sources;
     this.fd = fd;
-    this.poll = this.poller(fd, (received) => this.receive(received));
+    this.poll = this.poller(fd, (received) => this.turn(received));
     this.adapt(mtu);
     this.poll.start(POLL_READABLE);
   }
@@ -106,23 +122,36 @@ export class DatagramReceiver {
     return this.table.name(source);
   }
 
-  /** @param count of datagrams that were received, or `-errno` */
-  private receive(count: number): void {
-    const { views, slotBytes, statistics } = this;
-    if (count < 0) {
-      statistics.receiveErrors++;
-      return;
+  /** @param received of the first read: how many datagrams, or `-errno` */
+  private turn(received: number): void {
+    const nowMs = this.nowMs();
+    const endMs = nowMs + TURN_MS;
+    this.table.nowMs = nowMs;
+    let last = this.take(received);
+    let handled = last;
+    while (last === BATCH && handled < MOST && this.nowMs() < endMs) {
+      last = this.take(this.poll?.receive(BATCH) ?? 0);
+      handled += last;
     }
-    this.table.nowMs = performance.now();
-    for (let slot = 0; slot < count; slot++) {
+    // Whoever takes a datagram may close the channel.
+    if (this.fd < 0) return;
+    if (handled > 0) this.receiver.onBatchEnd();
+    if (last < BATCH && this.pace.rest(handled, this.nowMs())) this.rest();
+  }
+
+  /** Hands over what was read. @returns how many datagrams */
+  private take(received: number): number {
+    const { views, slotBytes, statistics } = this;
+    if (received < 0) {
+      statistics.receiveErrors++;
+      return 0;
+    }
+    for (let slot = 0; slot < received && this.fd >= 0; slot++) {
       const source = this.table.identify(this.sources, slot * SOURCE_WORDS);
       if (source < 0) this.refuse(slot, source);
       else this.hand(views, slot * slotBytes, this.lengths[slot]!, source);
-      // Whoever takes a datagram may close the channel.
-      if (this.fd < 0) return;
     }
-    if (count > 0) this.receiver.onBatchEnd();
-    if (count < BATCH && this.pace.rest(count, performance.now())) this.rest();
+    return received;
   }
 
   /** Datagrams gather in the socket for a moment. */
@@ -133,7 +162,7 @@ export class DatagramReceiver {
 
   private resume(): void {
     this.restTimer = null;
-    this.receive(this.poll?.receive(BATCH) ?? 0);
+    this.turn(this.poll?.receive(BATCH) ?? 0);
     if (this.restTimer === null) this.poll?.start(POLL_READABLE);
   }
 

@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks';
+import { TURN_MS } from '../base/turn.js';
 import { Views } from '../base/views.js';
 import { POLL_READABLE } from '../native/constants.js';
 import * as native from '../native/index.js';
@@ -22,7 +24,7 @@ import { NetfilterSocket, netfilterFailure } from './socket.js';
 const CHUNK_BYTES = 32768;
 /**
  * Chunks received at once, by another thread, while those before are handled: some 1,200 flows, which take the kernel
- * two milliseconds to tell and us less than one to handle.
+ * two milliseconds to tell and us less than one to handle, as long as what they are compared with is in the caches.
  */
 const CHUNKS_AHEAD = 8;
 
@@ -55,6 +57,11 @@ export class TableDump {
   private received = new ChunkBuffer();
   /** The other thread has the socket. */
   private isAhead = false;
+  /** The chunk to handle next, and behind the last one. */
+  private next = 0;
+  private end = 0;
+  /** What the other thread has received meanwhile; null: it has not called back, or was not asked. */
+  private arrived: number | null = null;
   private interrupted = false;
   private open = true;
 
@@ -88,7 +95,7 @@ export class TableDump {
   private asked(sent: number): void {
     this.isAhead = false;
     if (!this.open) this.socket.close();
-    else if (sent < 0) this.end(() => this.events.onError(netfilterFailure('send', -sent)));
+    else if (sent < 0) this.finish(() => this.events.onError(netfilterFailure('send', -sent)));
     else this.receive();
   }
 
@@ -100,27 +107,50 @@ export class TableDump {
   private receive(): void {
     const { views, lengths } = this.received;
     this.isAhead = true;
-    native.receiveAhead(this.socket.fd, views.buffer, CHUNK_BYTES, CHUNKS_AHEAD, lengths, (count) => this.turn(count));
+    native.receiveAhead(this.socket.fd, views.buffer, CHUNK_BYTES, CHUNKS_AHEAD, lengths, (count) => {
+      this.isAhead = false;
+      if (!this.open) this.socket.close();
+      else if (this.next < this.end) this.arrived = count;
+      else this.take(count);
+    });
   }
 
-  private turn(count: number): void {
-    this.isAhead = false;
-    if (!this.open) {
-      this.socket.close();
-      return;
-    }
+  private takeArrived(): void {
+    const count = this.arrived;
+    this.arrived = null;
+    if (this.open && count !== null) this.take(count);
+  }
+
+  private take(count: number): void {
     const chunks = this.received;
     this.received = this.handled;
     this.handled = chunks;
+    this.next = 0;
+    this.end = count;
     // Less than there is room for: no more is there now, so the end is among it or something has to come yet.
     if (count === CHUNKS_AHEAD) this.receive();
-    for (let index = 0; index < count && this.open; index++) this.chunk(index, chunks.lengths[index]!);
-    if (this.open && !this.isAhead) this.poll.start(POLL_READABLE);
+    this.turn();
+  }
+
+  /** Handles what was received, for TURN_MS at a time. */
+  private turn(): void {
+    const endMs = performance.now() + TURN_MS;
+    while (this.next < this.end && this.open) {
+      this.chunk(this.next, this.handled.lengths[this.next]!);
+      this.next++;
+      if (this.next < this.end && performance.now() >= endMs) {
+        setImmediate(() => this.turn());
+        return;
+      }
+    }
+    if (!this.open) return;
+    if (this.arrived !== null) setImmediate(() => this.takeArrived());
+    else if (!this.isAhead) this.poll.start(POLL_READABLE);
   }
 
   private chunk(index: number, length: number): void {
     if (length < 0) {
-      this.end(() => this.events.onError(netfilterFailure('recv', -length)));
+      this.finish(() => this.events.onError(netfilterFailure('recv', -length)));
       return;
     }
     const { views } = this.handled;
@@ -134,16 +164,16 @@ export class TableDump {
     const type = typeOf(views, at);
     if ((flagsOf(views, at) & NLM_F_DUMP_INTR) !== 0) this.interrupted = true;
     if (type === NLMSG_DONE) {
-      this.end(() => (this.interrupted ? this.events.onInterrupted() : this.events.onDone()));
+      this.finish(() => (this.interrupted ? this.events.onInterrupted() : this.events.onDone()));
     } else if (type === NLMSG_ERROR) {
       const errno = errorOf(views, at);
-      this.end(() => this.events.onError(netfilterFailure('dump', errno)));
+      this.finish(() => this.events.onError(netfilterFailure('dump', errno)));
     } else {
       this.events.onEntry(views, at, end);
     }
   }
 
-  private end(tell: () => void): void {
+  private finish(tell: () => void): void {
     this.close();
     tell();
   }

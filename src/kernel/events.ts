@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { BurstPace, REST_MS } from '../base/burst.js';
 import type { Logger } from '../base/logger.js';
+import { TURN_MS } from '../base/turn.js';
 import { Views } from '../base/views.js';
 import { EVENT_MEMORY_BYTES } from '../config/warnings.js';
 import type { FilterSets } from '../flow/filter.js';
@@ -90,12 +91,16 @@ export class EventSource {
   private warnedFull = false;
   private readonly drained: (() => void)[] = [];
 
-  /** @param socket to read instead of one that subscribes to events */
+  /**
+   * @param socket to read instead of one that subscribes to events
+   * @param nowMs of a clock that never goes back
+   */
   constructor(
     private options: EventSourceOptions,
     private readonly events: EventSourceEvents,
     private readonly log: Logger,
     socket?: EventSocket,
+    private readonly nowMs: () => number = () => performance.now(),
   ) {
     this.filtersInKernel = false;
     this.socket = socket ?? this.subscribe();
@@ -224,12 +229,14 @@ export class EventSource {
 
   /**
    * The turn ends when a read finds fewer events than it may take; outside of bursts when the second does: what came while
-   * the first were handled then leaves in the same packet. At 5,000 events a second that spares one wake-up in eight.
+   * the first were handled then leaves in the same packet. At 5,000 events a second that spares one wake-up in eight. It also
+   * ends at the limit, and after TURN_MS.
    *
    * @param received of the first read: how many events, or `-errno`
    */
   private turn(received: number, readableSinceMs: number): void {
     const limit = this.options.iterationLimit * (this.pace.busy ? BURST_FACTOR : 1);
+    const endMs = this.nowMs() + TURN_MS;
     let looks = this.pace.busy ? 1 : 2;
     let wanted = this.slots;
     let last = this.take(received);
@@ -237,7 +244,7 @@ export class EventSource {
     for (;;) {
       if (last === 0) looks = 0;
       else if (last < wanted) looks--;
-      if (looks === 0 || handled >= limit) break;
+      if (looks === 0 || handled >= limit || this.nowMs() >= endMs) break;
       wanted = Math.min(limit - handled, this.slots);
       last = this.take(this.poll.receive(wanted));
       handled += last;

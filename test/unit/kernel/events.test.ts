@@ -1,5 +1,6 @@
 import { afterEach, expect, it, vi } from 'vitest';
 import { silentLogger } from '../../../src/base/logger.js';
+import { TURN_MS } from '../../../src/base/turn.js';
 import { EventSource, type EventSourceEvents } from '../../../src/kernel/events.js';
 import { closeSocket, sendBatch } from '../../../src/native/index.js';
 import { openOwnSocket } from '../../support/own-socket.js';
@@ -12,7 +13,7 @@ afterEach(() => {
 });
 
 /** An event source over a socket of its own, what it tells, and what puts events of a length each into its socket. */
-function source(onEvents: (length: number, put: (...lengths: number[]) => void) => void) {
+function source(onEvents: (length: number, put: (...lengths: number[]) => void) => void, nowMs?: () => number) {
   const { fd, address } = openOwnSocket();
   const told: string[] = [];
   const put = (...lengths: number[]): void => {
@@ -37,7 +38,7 @@ function source(onEvents: (length: number, put: (...lengths: number[]) => void) 
     close: () => closeSocket(fd),
   };
   const options = { bufferSize: null, bufferMaxGrowth: 0, reliable: false, expectations: false, filter: null };
-  const made = new EventSource({ ...options, iterationLimit: LIMIT }, events, silentLogger, socket);
+  const made = new EventSource({ ...options, iterationLimit: LIMIT }, events, silentLogger, socket, nowMs);
   closing.push(() => made.close());
   return { made, told, put };
 }
@@ -59,6 +60,22 @@ it('a turn handles no more than EventIterationLimit', async () => {
   made.start();
   await vi.waitFor(() => expect(told.filter((what) => what !== 'end').length).toBe(2 * LIMIT - 1));
   expect(told.indexOf('end')).toBe(LIMIT);
+});
+
+it('a turn takes no more time than others can wait, whatever the limit', async () => {
+  let nowMs = 0;
+  const { made, told, put } = source(
+    (length, more) => {
+      nowMs += TURN_MS;
+      if (length === 4) more(8);
+    },
+    () => nowMs,
+  );
+  put(4);
+  made.start();
+  await vi.waitFor(() => expect(told.length).toBe(4));
+  // Within the time it is the same turn, as above.
+  expect(told).toEqual(['event 4', 'end', 'event 8', 'end']);
 });
 
 it('an event that is too long for its slot is a failure, and flows may be missing', async () => {
