@@ -38,7 +38,7 @@ export function textOf({ options, machine, kernelCosts, rows, scale }: Results):
   const parts = [
     `${machine.processors} processors (${machine.processor}), Linux ${machine.kernel}, node ${machine.node}, ${machine.date}; ` +
       `${flows} flows, medians of ${options.rounds} ${options.rounds === 1 ? 'round' : 'rounds'}. ` +
-      'CPU times: total (user).',
+      'CPU times: total (user). Turns and -s: longest (longest without waiting for a processor).',
     tableOf(rows),
   ];
   if (kernelCosts !== null) parts.push('The kernel alone, CPU per flow:', floorTable(kernelCosts));

@@ -16,6 +16,9 @@ export interface Measure {
   readonly group: Group;
 }
 
+/** Both daemons' by default: SCHED_RR at its highest. Who asks them, or watches the machine, has the same. */
+export const DAEMON_PRIORITY = 99;
+
 /** One chart each. */
 export type Group = 'CPU' | 'requests' | 'wire' | 'memory' | 'latency' | 'stalls' | 'burst';
 
@@ -98,6 +101,7 @@ export const MEASURES = {
   duringBulkMedian: duringMedian('a bulk'),
   duringCommit: during('a commit'),
   duringCommitMedian: duringMedian('a commit'),
+  machinePause: noted('stalls', 'meanwhile the machine itself, longest', 'ms'),
 
   burstSelf: absolute('burst', 'burst of three times the flows, both alike', 's', 10, 10),
   burstMixed: absolute('burst', 'burst of three times the flows, the peer the original', 's', 10, 10),
@@ -109,8 +113,11 @@ export const MEASURE_KEYS = Object.keys(MEASURES) as MeasureKey[];
 
 export interface Value {
   readonly value: number;
-  /** The share of user time, where it is CPU time. */
-  readonly user?: number;
+  /**
+   * Of CPU time that of the user. Of turns and waits the longest that was work: without the time in which the daemon, or who
+   * asked it, waited for a processor.
+   */
+  readonly part?: number;
 }
 
 /** Values of one session. Infinity: it never came to an end. */

@@ -7,8 +7,8 @@ export interface Row {
   readonly unit: string;
   readonly original: number | null;
   readonly ours: number | null;
-  readonly originalUser: number | null;
-  readonly oursUser: number | null;
+  readonly originalPart: number | null;
+  readonly oursPart: number | null;
   readonly ratio: number | null;
   /** Ratio of the least values: what else runs on the machine only ever adds. */
   readonly bestRatio: number | null;
@@ -33,8 +33,12 @@ export function median(values: readonly number[]): number | null {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-export function medianOf(samples: readonly Sample[], key: MeasureKey, part: 'value' | 'user' = 'value'): number | null {
-  return median(samples.map((sample) => sample[key]?.[part]).filter((value) => value !== undefined));
+export function medianOf(
+  samples: readonly Sample[],
+  key: MeasureKey,
+  which: 'value' | 'part' = 'value',
+): number | null {
+  return median(samples.map((sample) => sample[key]?.[which]).filter((value) => value !== undefined));
 }
 
 /** One sample that stands for many. */
@@ -42,7 +46,8 @@ export function mediansOf(samples: readonly Sample[]): Sample {
   const medians: Sample = {};
   for (const key of MEASURE_KEYS) {
     const value = medianOf(samples, key);
-    if (value !== null) medians[key] = { value };
+    const part = medianOf(samples, key, 'part');
+    if (value !== null) medians[key] = part === null ? { value } : { value, part };
   }
   return medians;
 }
@@ -79,8 +84,8 @@ function rowOf(key: MeasureKey, samples: Samples, floors: Floors): Row {
     unit,
     original,
     ours,
-    originalUser: medianOf(samples.original, key, 'user'),
-    oursUser: medianOf(samples.ours, key, 'user'),
+    originalPart: medianOf(samples.original, key, 'part'),
+    oursPart: medianOf(samples.ours, key, 'part'),
     ratio,
     bestRatio: bestRatioOf(samples, key),
     floor: floors[key] ?? null,
@@ -91,11 +96,11 @@ function rowOf(key: MeasureKey, samples: Samples, floors: Floors): Row {
   };
 }
 
-export function shown(value: number | null, user: number | null = null): string {
+export function shown(value: number | null, part: number | null = null): string {
   if (value === null) return '-';
   if (value === Number.POSITIVE_INFINITY) return 'never';
   const digits = value < 100 ? 2 : 0;
-  return user === null ? value.toFixed(digits) : `${value.toFixed(digits)} (${user.toFixed(digits)})`;
+  return part === null ? value.toFixed(digits) : `${value.toFixed(digits)} (${part.toFixed(digits)})`;
 }
 
 function limit(value: number | null, { of, unit }: Row): string {
@@ -107,13 +112,13 @@ function shownRatio(value: number | null): string {
   return value === null || !Number.isFinite(value) ? '-' : value.toFixed(2);
 }
 
-/** The rows as a Markdown table. CPU times show their user part in brackets. */
+/** The rows as a Markdown table. In brackets the part of it: Value. */
 export function tableOf(rows: readonly Row[]): string {
   const cells = rows.map((row) => [
     row.name,
     row.unit,
-    shown(row.original, row.originalUser),
-    shown(row.ours, row.oursUser),
+    shown(row.original, row.originalPart),
+    shown(row.ours, row.oursPart),
     shownRatio(row.ratio),
     shownRatio(row.bestRatio),
     shown(row.floor),

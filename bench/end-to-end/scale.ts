@@ -34,6 +34,7 @@ const STALLS: readonly MeasureKey[] = [
   'duringResync',
   'duringBulk',
   'duringCommit',
+  'machinePause',
 ];
 
 /** One measure at several sizes. */
@@ -42,10 +43,11 @@ export interface ScaleRow {
   readonly name: string;
   readonly unit: string;
   /** By number of flows; times of whole requests as microseconds per flow. */
-  readonly values: readonly { readonly flows: number; readonly value: number | null }[];
+  readonly values: readonly { readonly flows: number; readonly value: number | null; readonly part: number | null }[];
   /** The last value as a multiple of the one before; null for stalls. */
   readonly growth: number | null;
-  readonly must: number;
+  /** Null: no limit, for orientation. */
+  readonly must: number | null;
   readonly verdict: Verdict;
 }
 
@@ -58,7 +60,7 @@ function costRow(key: MeasureKey, samples: ReadonlyMap<number, Sample>): ScaleRo
   const { name, unit } = MEASURES[key];
   const values = [...samples].map(([flows, sample]) => {
     const value = sample[key]?.value ?? null;
-    return { flows, value: value !== null && unit === 'ms' ? (value * 1000) / flows : value };
+    return { flows, value: value !== null && unit === 'ms' ? (value * 1000) / flows : value, part: null };
   });
   const [before, last] = values.slice(-2).map(({ value }) => value);
   const growth = before == null || last == null ? null : last / before;
@@ -68,9 +70,13 @@ function costRow(key: MeasureKey, samples: ReadonlyMap<number, Sample>): ScaleRo
 
 function stallRow(key: MeasureKey, samples: ReadonlyMap<number, Sample>): ScaleRow {
   const { name, unit, must, aim } = MEASURES[key];
-  const values = [...samples].map(([flows, sample]) => ({ flows, value: sample[key]?.value ?? null }));
+  const values = [...samples].map(([flows, sample]) => ({
+    flows,
+    value: sample[key]?.value ?? null,
+    part: sample[key]?.part ?? null,
+  }));
   const last = values.at(-1)?.value ?? null;
-  return { key, name, unit, values, growth: null, must: must ?? 0, verdict: verdictOf(last, must, aim) };
+  return { key, name, unit, values, growth: null, must, verdict: verdictOf(last, must, aim) };
 }
 
 /** The rows as a Markdown table. */
@@ -80,10 +86,15 @@ export function scaleTableOf(rows: readonly ScaleRow[]): string {
   const cells = rows.map((row) => [
     row.name,
     row.unit,
-    ...row.values.map(({ value }) => shown(value)),
+    ...row.values.map(({ value, part }) => shown(value, part)),
     row.growth === null ? '-' : row.growth.toFixed(2),
-    row.growth === null ? `${row.must} ${row.unit}` : row.must.toFixed(2),
+    limit(row),
     row.verdict,
   ]);
   return markdown(head, cells);
+}
+
+function limit({ growth, must, unit }: ScaleRow): string {
+  if (must === null) return '-';
+  return growth === null ? `${must} ${unit}` : must.toFixed(2);
 }

@@ -3,7 +3,8 @@ import type { Implementation } from '../../test/lab/implementation.js';
 import { activeConnections } from '../../test/lab/statistics.js';
 import { sleep } from '../../test/lab/waiting.js';
 import { allQuiet, type CpuTime } from './cpu.js';
-import type { MeasureKey, Sample } from './measures.js';
+import { LineProcess } from './load.js';
+import type { MeasureKey, Sample, Value } from './measures.js';
 import { BenchNode, STATS } from './node.js';
 
 /** Longest wait until both daemons have digested a burst. */
@@ -23,6 +24,7 @@ export class Session {
   readonly pair = new FirewallPair();
   readonly a = new BenchNode(this.pair.a);
   readonly b = new BenchNode(this.pair.b);
+  private witness: LineProcess<'start' | 'stop', unknown> | null = null;
 
   constructor(readonly flows: number) {}
 
@@ -38,6 +40,7 @@ export class Session {
   }
 
   private async close(): Promise<void> {
+    this.witness?.close();
     try {
       await this.a.close();
       await this.b.close();
@@ -64,14 +67,16 @@ export class Session {
     this.sample[key] = { value };
   }
 
-  /** Keeps the greater of the two. */
-  recordMost(key: MeasureKey, value: number | null): void {
-    if (value !== null) this.record(key, Math.max(value, this.sample[key]?.value ?? 0));
+  /** Keeps the greater of the two, part by part. */
+  recordMost(key: MeasureKey, { value, part }: Value): void {
+    const before = this.sample[key];
+    const most = Math.max(value, before?.value ?? 0);
+    this.sample[key] = part === undefined ? { value: most } : { value: most, part: Math.max(part, before?.part ?? 0) };
   }
 
   /** Microseconds per flow. */
   recordCpu(key: MeasureKey, time: CpuTime): void {
-    this.sample[key] = { value: time.total / 1000 / this.flows, user: time.user / 1000 / this.flows };
+    this.sample[key] = { value: time.total / 1000 / this.flows, part: time.user / 1000 / this.flows };
   }
 
   /** Bytes per flow beyond those of the daemon that holds none. */
@@ -90,8 +95,9 @@ export class Session {
   /** The longest turn of the node's event loop while `work` is done. */
   async measureTurns(key: MeasureKey, node: BenchNode, work: () => Promise<unknown>): Promise<void> {
     await node.longestTurn();
-    await work();
-    this.recordMost(key, await node.longestTurn());
+    await this.witnessed(work);
+    const longest = await node.longestTurn();
+    if (longest !== null) this.recordMost(key, longest);
   }
 
   /** Requests that work on all flows are repeated where that does not take too long. */
@@ -108,9 +114,18 @@ export class Session {
     node: BenchNode,
     work: () => Promise<unknown>,
   ): Promise<void> {
-    const { longest, median } = await node.during(work);
-    this.record(keys.longest, longest);
+    const { longest, longestWork, median } = await this.witnessed(() => node.during(work));
+    this.sample[keys.longest] = { value: longest, part: longestWork };
     this.record(keys.median, median);
+  }
+
+  /** Does it, and records how long the machine itself stood still meanwhile. */
+  private async witnessed<Result>(work: () => Promise<Result>): Promise<Result> {
+    this.witness ??= new LineProcess(this.pair.a.namespace, 'bench/end-to-end/witness-process');
+    await this.witness.ask('start');
+    const result = await work();
+    this.recordMost('machinePause', { value: (await this.witness.ask('stop')) as number });
+    return result;
   }
 
   /** Numbers of a run in which something was lost say nothing. */
