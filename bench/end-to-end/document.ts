@@ -11,6 +11,9 @@ const END = '<!-- end of what is written by the benchmark -->';
 
 const FLOOR_NAMES: Readonly<Record<keyof KernelCosts, string>> = {
   insert: 'insert a flow, nobody listening',
+  insertHeard: 'the same, somebody listening in another network namespace',
+  insertCrowded: 'the same, as many flows in another namespace',
+  insertBeside: 'the same, both of these',
   exists: 'try to insert one that is there',
   remove: 'delete a flow',
   dump: 'dump a flow',

@@ -1,9 +1,13 @@
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { Namespace } from '../../test/lab/namespace.js';
 import { compiled } from '../../test/lab/project.js';
+import { eventually } from '../../test/lab/waiting.js';
+import { LoadGenerator } from './load.js';
 import type { Floors } from './measures.js';
 
-/** Microseconds of CPU per flow, of the kernel and what is needed to call it (floor-process.ts). */
-export interface KernelCosts {
+/** Microseconds of CPU per flow, of the kernel and what is needed to call it, in a namespace by itself (floor-process.ts). */
+export interface LoneCosts {
   /** Inserting a flow, nobody listening. */
   readonly insert: number;
   /** Trying to insert one that is there. */
@@ -17,15 +21,62 @@ export interface KernelCosts {
   readonly receive: number;
 }
 
-/** Measures in a namespace without a daemon. */
-export function measureKernel(flows: number): KernelCosts {
+/**
+ * The same, and what inserting costs beside another network namespace, which a second firewall on the same machine is:
+ * the kernel builds an event as soon as anybody listens in any namespace (net/netlink/af_netlink.c,
+ * netlink_has_listeners: one table for all), and keeps the flows of all in one hash table.
+ */
+export interface KernelCosts extends LoneCosts {
+  /** Somebody listens there. */
+  readonly insertHeard: number;
+  /** As many flows are there. */
+  readonly insertCrowded: number;
+  /** Both. */
+  readonly insertBeside: number;
+}
+
+/** Measures in a namespace without a daemon, and beside another one. */
+export async function measureKernel(flows: number): Promise<KernelCosts> {
   const namespace = new Namespace('floor');
+  const other = new Namespace('other');
   try {
-    const words = [process.execPath, compiled('bench/end-to-end/floor-process'), String(flows)];
-    return JSON.parse(namespace.run(words, { timeoutMs: 120_000 })) as KernelCosts;
+    const alone = ask<LoneCosts>(namespace, flows);
+    const insert = (): number => ask<number>(namespace, flows, 'insert');
+    const listener = await listen(other);
+    const insertHeard = insert();
+    const load = new LoadGenerator(other);
+    await load.run('create', flows);
+    load.close();
+    const insertBeside = insert();
+    await endOf(listener);
+    return { ...alone, insertHeard, insertBeside, insertCrowded: insert() };
   } finally {
     namespace.remove();
+    other.remove();
   }
+}
+
+function ask<T>(namespace: Namespace, flows: number, ...what: string[]): T {
+  const words = [process.execPath, compiled('bench/end-to-end/floor-process'), String(flows), ...what];
+  return JSON.parse(namespace.run(words, { timeoutMs: 120_000 })) as T;
+}
+
+/** Subscribes to the events of flows in a namespace. Those of another one are never delivered there. */
+async function listen(namespace: Namespace): Promise<ChildProcess> {
+  const listener = namespace.start(['conntrack', '-E'], { stdio: 'ignore' });
+  // Of each socket its protocol (NETLINK_NETFILTER, linux/netlink.h: 12), its port and the groups it is in.
+  const subscribed = / 12 +-?\d+ +(?!0{8})[\da-f]{8} /;
+  await eventually(() => subscribed.test(namespace.run(['cat', '/proc/net/netlink'])), {
+    withinMs: 5000,
+    what: 'listener for events',
+  });
+  return listener;
+}
+
+async function endOf(child: ChildProcess): Promise<void> {
+  const exit = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exit;
 }
 
 /** What no implementation can be cheaper than, by measure: the kernel's part of the work. */
@@ -47,6 +98,7 @@ export function floorsOf(costs: KernelCosts, flows: number): Floors {
     receiverRequested: costs.receive,
     commitEmptyCpu: costs.insert,
     commitEmpty: milliseconds(costs.insert),
+    commitBeside: milliseconds(costs.insertBeside),
     commitPresentCpu: Math.min(costs.exists, costs.dump),
     commitPresent: milliseconds(Math.min(costs.exists, costs.dump)),
     resync: milliseconds(costs.dump),

@@ -1,5 +1,5 @@
 import { type Daemon, START_MS } from '../../test/lab/daemon.js';
-import type { Firewall } from '../../test/lab/firewall-pair.js';
+import { type Firewall, SYNC_DEVICE } from '../../test/lab/firewall-pair.js';
 import type { Implementation } from '../../test/lab/implementation.js';
 import { rawDiscard } from '../../test/lab/raw-request.js';
 import { statistic } from '../../test/lab/statistics.js';
@@ -24,6 +24,10 @@ export class BenchNode {
 
   get daemon(): Daemon {
     return this.firewall.daemon;
+  }
+
+  get runs(): boolean {
+    return this.currentMeter !== null;
   }
 
   get meter(): CpuMeter {
@@ -113,9 +117,20 @@ export class BenchNode {
     return { value: latest('event loop turn'), part: latest('own work of turn') };
   }
 
+  /** The machine is gone: its daemon, its flows, its addresses. Its end of the link is a switch that goes on working. */
+  async die(): Promise<void> {
+    await this.kill();
+    this.firewall.flushKernelTable();
+    this.firewall.namespace.ip('addr', 'flush', 'dev', SYNC_DEVICE);
+  }
+
   /** Ends what still runs. */
   async close(): Promise<void> {
     this.load.close();
+    await this.kill();
+  }
+
+  private async kill(): Promise<void> {
     this.closeSampler();
     if (this.currentMeter === null) return;
     await this.daemon.kill();

@@ -1,5 +1,5 @@
 import { type Implementation, original } from '../../test/lab/implementation.js';
-import type { Sample } from './measures.js';
+import type { MeasureKey, Sample } from './measures.js';
 import { BULK, COMMIT, DUMP_EXTERNAL, DUMP_EXTERNAL_XML, REQUEST_BULK } from './node.js';
 import { Session, type SessionContext } from './session.js';
 
@@ -30,6 +30,8 @@ async function measureReceiver(session: Session, tested: Implementation): Promis
     await session.measureCpu('receiverNewWarm', b, () => a.load.run('create', flows));
   });
   await session.mustHold(b, 'external', flows);
+  await session.peerDies();
+  await measureCommit(session, 'commitEmpty', 'commitEmptyCpu');
 }
 
 async function measureDumps(session: Session): Promise<void> {
@@ -42,21 +44,24 @@ async function measureDumps(session: Session): Promise<void> {
 }
 
 async function measureCommits(session: Session): Promise<void> {
-  const { b, flows } = session;
-  for (const [wall, cpu] of [
-    ['commitEmpty', 'commitEmptyCpu'],
-    ['commitPresent', 'commitPresentCpu'],
-  ] as const) {
-    await session.measureTurns('stallCommit', b, () =>
-      session.measureCpu(cpu, b, async () => session.record(wall, await b.time(COMMIT))),
-    );
-    const held = b.firewall.kernelCount();
-    if (held < flows) throw new Error(`${b.daemon.implementation.name}: ${held} of ${flows} flows were committed`);
-  }
+  const { b } = session;
+  await measureCommit(session, 'commitBeside');
+  await measureCommit(session, 'commitPresent', 'commitPresentCpu');
   b.firewall.flushKernelTable();
   await session.quiet();
   await session.sampleDuring({ longest: 'duringCommit', median: 'duringCommitMedian' }, b, () => b.time(COMMIT));
   await session.quiet();
   b.firewall.flushKernelTable();
   await session.quiet();
+}
+
+async function measureCommit(session: Session, wall: MeasureKey, cpu?: MeasureKey): Promise<void> {
+  const { b, flows } = session;
+  const commit = async (): Promise<void> => session.record(wall, await b.time(COMMIT));
+  await session.measureTurns('stallCommit', b, () =>
+    cpu === undefined ? commit() : session.measureCpu(cpu, b, commit),
+  );
+  await session.quiet();
+  const held = b.firewall.kernelCount();
+  if (held < flows) throw new Error(`${b.daemon.implementation.name}: ${held} of ${flows} flows were committed`);
 }

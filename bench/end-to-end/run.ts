@@ -62,7 +62,7 @@ export async function runEndToEnd(options: BenchOptions): Promise<Results> {
   const bursts = options.sessions.includes('burst');
   const most = Math.max(bursts ? options.flows * BURST_FACTOR : options.flows, ...options.scale);
   return withRoomFor(most, async () => {
-    const kernelCosts = options.floors ? measureKernel(options.flows) : null;
+    const kernelCosts = options.floors ? await measureKernel(options.flows) : null;
     const floors: Floors = kernelCosts === null ? {} : floorsOf(kernelCosts, options.flows);
     const samples: Record<Implementation['name'], Sample[]> = { ours: [], original: [] };
     for (let round = 1; round <= options.rounds && options.sessions.length > 0; round++) {

@@ -49,12 +49,18 @@ export class Session {
     }
   }
 
-  /** Resolves when the daemons of these nodes have nothing to do any more. */
+  /** Resolves when the daemons of those nodes that run have nothing to do any more. */
   quiet(nodes: readonly BenchNode[] = [this.a, this.b]): Promise<void> {
     return allQuiet(
-      nodes.map(({ meter }) => meter),
+      nodes.filter(({ runs }) => runs).map(({ meter }) => meter),
       QUIET_MS,
     );
+  }
+
+  /** Nobody listens in another namespace of this machine any more, and its kernel has the flows of one firewall only. */
+  async peerDies(): Promise<void> {
+    await this.a.die();
+    await this.quiet();
   }
 
   /** Lets the hellos of both be over. */

@@ -4,7 +4,7 @@ import type { Firewall } from '../../test/lab/firewall-pair.js';
 import { type Implementation, original } from '../../test/lab/implementation.js';
 import { projectRoot } from '../../test/lab/project.js';
 import { ArrivalWatch } from './arrival.js';
-import type { Sample } from './measures.js';
+import type { MeasureKey, Sample } from './measures.js';
 import { BULK } from './node.js';
 import { Session, type SessionContext, timeCommand } from './session.js';
 
@@ -18,9 +18,13 @@ const FEW_FLOWS = 100;
 /** An address that comes to the node that takes over, as keepalived moves it. */
 const VIRTUAL_ADDRESS = ['198.51.100.254/32', 'dev', 'lo'];
 
-/** Takeovers: small ones by the original's script, and of many flows, each daemon in its own way. */
+/**
+ * Takeovers: small ones by the original's script, and of many flows, each daemon in its own way. Whose active firewall
+ * has died waits for them: the limits are on those of a dead peer. With both daemons on one machine the kernel does more
+ * (floors.ts, KernelCosts): that is noted beside.
+ */
 export async function takeoverSession(context: SessionContext): Promise<Sample> {
-  return { ...(await smallTakeovers(context)), ...(await largeTakeovers(context)) };
+  return { ...(await smallTakeovers(context)), ...(await takeoverOfDead(context)), ...(await changesOfRoles(context)) };
 }
 
 function smallTakeovers({ tested }: SessionContext): Promise<Sample> {
@@ -34,36 +38,61 @@ function smallTakeovers({ tested }: SessionContext): Promise<Sample> {
   });
 }
 
-/** First the moment when the last flow is in the kernel counts, then the one when all that belongs to it is done. */
-function largeTakeovers({ tested, flows }: SessionContext): Promise<Sample> {
+/** The moment when the last flow is in the kernel counts. */
+function takeoverOfDead({ tested, flows }: SessionContext): Promise<Sample> {
   return Session.run(flows, async (session) => {
-    const { a, b } = session;
-    const { namespace } = b.firewall;
     await replicate(session, tested);
-    const watch = new ArrivalWatch(namespace);
-    try {
-      const moves = (): void => {
-        namespace.ip('addr', 'add', ...VIRTUAL_ADDRESS);
-        if (tested === original) byOriginalScript(b.firewall);
-        else byRole(b.firewall);
-      };
-      session.record('takeover', await watch.after(flows, moves));
-    } finally {
-      watch.close();
-    }
-    await session.quiet();
-    await b.load.run('destroy', flows);
-    await session.quiet();
-    await a.time(BULK);
-    await session.quiet();
-    await session.mustHold(b, 'external', flows);
-    const own = tested === original ? byOriginalScript : byOurScript;
-    session.record(
-      'failover',
-      timeCommand(() => own(b.firewall)),
-    );
+    await session.peerDies();
+    await measureTakeover('takeover', session);
+  });
+}
+
+/** The same with the peer alive; then the moment when all that belongs to a change of roles is done. */
+function changesOfRoles({ tested, flows }: SessionContext): Promise<Sample> {
+  return Session.run(flows, async (session) => {
+    await replicate(session, tested);
+    await measureTakeover('takeoverBeside', session);
+    await replicateAgain(session);
+    measureFailover('failoverBeside', session);
+    await replicateAgain(session);
+    await session.peerDies();
+    measureFailover('failover', session);
     await session.quiet();
   });
+}
+
+async function measureTakeover(key: MeasureKey, session: Session): Promise<void> {
+  const { b, flows } = session;
+  const { namespace } = b.firewall;
+  const watch = new ArrivalWatch(namespace);
+  try {
+    const moves = (): void => {
+      namespace.ip('addr', 'add', ...VIRTUAL_ADDRESS);
+      if (b.daemon.implementation === original) byOriginalScript(b.firewall);
+      else byRole(b.firewall);
+    };
+    session.record(key, await watch.after(flows, moves));
+  } finally {
+    watch.close();
+  }
+}
+
+function measureFailover(key: MeasureKey, session: Session): void {
+  const { firewall, daemon } = session.b;
+  const own = daemon.implementation === original ? byOriginalScript : byOurScript;
+  const took = timeCommand(() => own(firewall));
+  session.record(key, took);
+}
+
+/** After a takeover, which leaves the flows in the kernel only: as before it. */
+async function replicateAgain(session: Session): Promise<void> {
+  const { a, b, flows } = session;
+  await session.quiet();
+  await b.load.run('destroy', flows);
+  await session.quiet();
+  await a.time(BULK);
+  await session.quiet();
+  await session.mustHold(b, 'external', flows);
 }
 
 /** The original has the flows; the daemon under test, which is to take over, has heard of all of them. */

@@ -45,7 +45,13 @@ it('the benchmark measures every row, and writes table and charts into the docum
 
 it('the original is measured by the same sessions, with its own script', async () => {
   const { rows } = await bench('takeover', '--only', 'original');
-  expect(rows.map(({ key }) => key)).toEqual(['takeover', 'failover', 'failoverScript']);
+  expect(rows.map(({ key }) => key)).toEqual([
+    'takeover',
+    'takeoverBeside',
+    'failover',
+    'failoverBeside',
+    'failoverScript',
+  ]);
   for (const row of rows) {
     expect(row.original).toBeGreaterThan(0);
     expect(row.ours).toBeNull();
