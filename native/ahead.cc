@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <uv.h>
 
+#include <atomic>
 #include <mutex>
 #include <vector>
 
@@ -54,10 +55,16 @@ class Shifts {
       due = rest_.Due();
     }
     // What passes until the next work begins is the rest.
-    if (due) Rest::Take();
+    if (due) {
+      rests_++;
+      Rest::Take();
+    }
   }
 
+  uint32_t Rests() const { return rests_; }
+
  private:
+  std::atomic<uint32_t> rests_{0};
   std::mutex mutex_;
   Rest rest_;
   uint64_t last_ = 0;
@@ -113,32 +120,44 @@ class ReceiveAhead : public Napi::AsyncWorker {
 };
 
 /**
- * The kernel carries out requests in the thread that sends them: four fifths of what a commit costs. The memory is left
- * alone as above.
+ * The kernel carries out requests in the thread that sends them: four fifths of what a commit costs. Each piece is a
+ * system call, so that whoever needs the processor gets it between two, and JavaScript is called once for all of them:
+ * the kernel would wait for it. The memory is left alone as above.
  */
 class SendAhead : public Napi::AsyncWorker {
  public:
-  SendAhead(const Napi::CallbackInfo& info, Bytes buffer, size_t length)
-      : Napi::AsyncWorker(info[3].As<Napi::Function>(), "sendAhead"),
+  SendAhead(const Napi::CallbackInfo& info, Bytes buffer, const uint32_t* ends, size_t pieces)
+      : Napi::AsyncWorker(info[4].As<Napi::Function>(), "sendAhead"),
         fd_(Integer(info, 0)),
         buffer_(buffer),
-        length_(length) {
+        ends_(ends),
+        pieces_(pieces) {
     Receiver().Set("buffer", info[1]);
+    Receiver().Set("ends", info[2]);
   }
 
   void Execute() override {
     urgency_.Take();
-    shifts.Do([this] { sent_ = Retry([&] { return send(fd_, buffer_.data, length_, MSG_NOSIGNAL); }); });
+    size_t begin = 0;
+    while (taken_ < pieces_) {
+      size_t end = ends_[taken_];
+      shifts.Do([&] { sent_ = Retry([&] { return send(fd_, buffer_.data + begin, end - begin, MSG_NOSIGNAL); }); });
+      if (sent_ < 0) return;
+      begin = end;
+      taken_++;
+    }
   }
 
   std::vector<napi_value> GetResult(Napi::Env env) override {
-    return {Napi::Number::New(env, static_cast<double>(sent_))};
+    return {Napi::Number::New(env, static_cast<double>(taken_)), Napi::Number::New(env, static_cast<double>(sent_))};
   }
 
  private:
   int fd_;
   Bytes buffer_;
-  size_t length_;
+  const uint32_t* ends_;
+  size_t pieces_;
+  size_t taken_ = 0;
   long sent_ = 0;
   Urgency urgency_;
 };
@@ -161,25 +180,33 @@ Napi::Value StartReceiveAhead(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// arguments: fd, buffer, length, callback
+// arguments: fd, buffer, ends of the pieces (Uint32Array), pieces, callback
 Napi::Value StartSendAhead(const Napi::CallbackInfo& info) {
-  Bytes buffer;
-  if (!ReadBytes(info[1], &buffer)) return info.Env().Undefined();
-  size_t length = static_cast<uint32_t>(Integer(info, 2));
-  if (length > buffer.size) return OutOfRange(info, "the buffer holds less");
-  if (!info[3].IsFunction()) {
+  Bytes buffer, ends;
+  if (!ReadBytes(info[1], &buffer) || !ReadBytes(info[2], &ends)) return info.Env().Undefined();
+  auto* end = reinterpret_cast<const uint32_t*>(ends.data);
+  size_t pieces = static_cast<uint32_t>(Integer(info, 3));
+  if (pieces * sizeof(uint32_t) > ends.size) return OutOfRange(info, "the array holds fewer ends");
+  size_t last = 0;
+  for (size_t piece = 0; piece < pieces; last = end[piece++]) {
+    if (end[piece] < last || end[piece] > buffer.size) return OutOfRange(info, "a piece outside of the buffer");
+  }
+  if (!info[4].IsFunction()) {
     Napi::TypeError::New(info.Env(), "expected a function").ThrowAsJavaScriptException();
     return info.Env().Undefined();
   }
-  (new SendAhead(info, buffer, length))->Queue();
+  (new SendAhead(info, buffer, end, pieces))->Queue();
   return info.Env().Undefined();
 }
+
+Napi::Value RestsAhead(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), shifts.Rests()); }
 
 }  // namespace
 
 void InitAhead(Napi::Env env, Napi::Object exports) {
   exports["receiveAhead"] = Napi::Function::New(env, StartReceiveAhead, "receiveAhead");
   exports["sendAhead"] = Napi::Function::New(env, StartSendAhead, "sendAhead");
+  exports["restsAhead"] = Napi::Function::New(env, RestsAhead, "restsAhead");
 }
 
 }  // namespace conntrackd

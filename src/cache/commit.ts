@@ -166,6 +166,8 @@ export class Commit {
   private again: FlowRow[] = [];
   private agenda: number[] = [];
   private ranked = false;
+  /** Many flows are to be created, whatever is found yet: the kernel gets the first while the rest are ranked. */
+  private early = false;
   private cursor = 0;
   private surprises = 0;
   /** Entries of the batch. */
@@ -259,19 +261,37 @@ export class Commit {
   // --- what goes when
 
   private rankSome(): void {
-    const { table, surroundings } = this.context;
+    const { table, surroundings, kernel } = this.context;
+    const { early } = this;
     let row = table.next(this.cursor);
     for (let left = RANKED_AT_ONCE; row !== NO_ROW && left > 0; left--) {
       const rank = this.rankOf(row, surroundings);
       this.marks.set(row, rank, CREATE);
       this.counts[rank]!++;
+      if (early && rank === ASSURED_RECENT && kernel.room > 0) this.request(row);
       row = table.next(row + 1);
     }
     this.cursor = row;
+    if (early) this.submit();
+    else this.expectMany();
     if (row !== NO_ROW) return;
     this.ranked = true;
     this.cursor = 0;
     this.plan();
+  }
+
+  /** Entries ranked so far that this firewall is not known to have. */
+  private get absent(): number {
+    const { counts } = this;
+    return counts[ASSURED_RECENT]! + counts[ASSURED]! + counts[OTHER]! + counts[RELATED]! - this.relatedHeld;
+  }
+
+  private expectMany(): void {
+    const { surroundings } = this.context;
+    const { absent } = this;
+    if (surroundings === undefined || absent < MANY || absent * 2 < surroundings.held) return;
+    this.early = true;
+    surroundings.createsMany();
   }
 
   private rankOf(row: FlowRow, surroundings: CommitSurroundings | undefined): number {
@@ -295,11 +315,12 @@ export class Commit {
     const { surroundings } = context;
     const missing = [ASSURED_RECENT, ASSURED, OTHER].filter((rank) => counts[rank]! > 0);
     const present = [HELD_ASSURED, HELD].filter((rank) => counts[rank]! > 0);
-    this.agenda = [...missing, ...present, RELATED];
-    if (surroundings === undefined) return;
+    // What surprised while the rest was ranked goes first.
+    const first = this.agenda;
+    this.agenda = [...first, ...missing, ...present, RELATED];
+    if (surroundings === undefined || first.length > 0) return;
     const held = counts[HELD_ASSURED]! + counts[HELD]! + this.relatedHeld;
-    const absent = counts[ASSURED_RECENT]! + counts[ASSURED]! + counts[OTHER]! + counts[RELATED]! - this.relatedHeld;
-    if (absent >= MANY && absent * 2 >= surroundings.held) surroundings.createsMany();
+    const { absent } = this;
     const isWorthReading = surroundings.held <= QUICKLY_READ || held * 4 >= surroundings.held;
     if (held === 0 || !isWorthReading) return;
     // What is missing does not wait, unless the table is quickly read now and will be long afterwards.

@@ -38,6 +38,9 @@ const EEXIST = 17;
 const EINVAL = 22;
 const EOPNOTSUPP = 95;
 
+/** Requests carried out at once, while everything else waits: below a millisecond. */
+const MOST_AT_ONCE = 256;
+
 /** Error lines before the rest is only counted. */
 const LOGGED_FAILURES = 20;
 
@@ -84,7 +87,7 @@ export class ExpectationCommit {
 
   private batch(): void {
     const first = this.next;
-    this.next = Math.min(this.context.entries.length, first + this.context.kernel.room);
+    this.next = Math.min(this.context.entries.length, first + Math.min(this.context.kernel.room, MOST_AT_ONCE));
     const tags = Array.from({ length: this.next - first }, (_, index) => first + index);
     const created = this.attempt(tags, 'create');
     const existing = created.filter(([, errno]) => errno === EEXIST).map(([tag]) => tag);
@@ -98,7 +101,7 @@ export class ExpectationCommit {
 
   /** Two requests an entry may be more than fits into a batch. */
   private inTurns(tags: readonly number[], attempt: Attempt): [tag: number, errno: number][] {
-    const each = Math.max(1, Math.floor(this.context.kernel.room / 2));
+    const each = Math.max(1, Math.floor(Math.min(this.context.kernel.room, MOST_AT_ONCE) / 2));
     const refused: [number, number][] = [];
     for (let at = 0; at < tags.length; at += each) refused.push(...this.attempt(tags.slice(at, at + each), attempt));
     return refused;

@@ -49,6 +49,12 @@ import { StatsDaemon } from './stats-daemon.js';
 import { SyncService } from './sync-service.js';
 import { Warnings } from './warnings.js';
 
+/**
+ * System calls of a commit that another thread makes without asking for more: between two batches the kernel waits for
+ * JavaScript, 80 µs. One call takes half a millisecond.
+ */
+const COMMIT_CALLS = 4;
+
 /** Puts the daemon together: the one place that picks implementations. */
 export async function compose(config: Config, log: Logger, context: DaemonContext): Promise<Daemon> {
   if (config.sync === null) return new StatsDaemon(config, log, context);
@@ -94,7 +100,7 @@ class SyncDaemon implements Daemon {
       : new InternalCache(hashLimit, perTurn(clock), feed);
     const external = this.makeExternal(sync, context);
     this.endFailures = external instanceof DirectInject ? () => external.failures.close() : () => {};
-    this.commitKernel = new KernelRequests(tcpWindowTracking);
+    this.commitKernel = new KernelRequests(tcpWindowTracking, COMMIT_CALLS);
     this.flushKernel = new KernelRequests(tcpWindowTracking);
     const expectations =
       sync.options.expectations === null

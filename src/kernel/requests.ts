@@ -23,9 +23,9 @@ import {
 import { NetfilterSocket, netfilterFailure } from './socket.js';
 
 /** Requests handed over in one system call: beyond some 256 the cost of a call no longer shows (spec/kernel.md). */
-const BATCH_REQUESTS = 256;
-/** Receive buffer for the answers of a batch in which every request fails: a kernel buffer of about 1 KiB each. */
-const ANSWER_BUFFER = 1 << 20;
+const CALL_REQUESTS = 256;
+/** The kernel's memory for the answer to a request that failed: about 1 KiB. The receive buffer has room for all. */
+const ANSWER_MEMORY = 4096;
 /** An answer is a netlink header, an error number and the request's header (NETLINK_CAP_ACK). */
 const ANSWER_SLOT = 256;
 const ANSWER_SLOTS = 64;
@@ -38,14 +38,32 @@ const NO_TAG = -1;
 
 /** Requests that go to the kernel together. */
 class RequestBatch {
-  readonly out = new Views(BATCH_REQUESTS * REQUEST_BYTES);
-  readonly tags = new Int32Array(BATCH_REQUESTS);
+  readonly out: Views;
+  readonly tags: Int32Array;
+  /** Where in `out` the share of each system call ends. */
+  readonly ends: Uint32Array;
   /** Byte offset of the last request: the one that asks for the acknowledgement. */
   lastAt = 0;
   length = 0;
   count = 0;
   /** Sequence number of the first request. */
   first = 1;
+
+  constructor(calls: number) {
+    this.out = new Views(calls * CALL_REQUESTS * REQUEST_BYTES);
+    this.tags = new Int32Array(calls * CALL_REQUESTS);
+    this.ends = new Uint32Array(calls);
+  }
+
+  /** System calls that it takes. */
+  get calls(): number {
+    return Math.ceil(this.count / CALL_REQUESTS);
+  }
+
+  /** What was added belongs to a system call with what is before it. */
+  endCall(): void {
+    this.ends[this.calls - 1] = this.length;
+  }
 
   /** Empties it. */
   begin(first: number): void {
@@ -67,7 +85,7 @@ class RequestBatch {
  */
 export class KernelRequests {
   private readonly socket = new NetfilterSocket(0);
-  private batch = new RequestBatch();
+  private batch: RequestBatch;
   /** What the other thread sends, or a spare one. */
   private other: RequestBatch | null = null;
   private readonly answers = new Views(ANSWER_SLOTS * ANSWER_SLOT);
@@ -85,10 +103,17 @@ export class KernelRequests {
     without: number;
   };
 
-  /** @param windowTracking TCPWindowTracking: off sets the be-liberal flags on TCP flows */
-  constructor(windowTracking: boolean) {
+  /**
+   * @param windowTracking TCPWindowTracking: off sets the be-liberal flags on TCP flows
+   * @param calls system calls that a batch takes at most; `submit` lets everything else wait for all of them
+   */
+  constructor(
+    windowTracking: boolean,
+    private readonly calls = 1,
+  ) {
     this.options = { sequence: 0, ack: false, timeout: 0, windowTracking, without: 0 };
-    this.socket.setReceiveBuffer(ANSWER_BUFFER);
+    this.batch = new RequestBatch(calls);
+    this.socket.setReceiveBuffer(calls * CALL_REQUESTS * ANSWER_MEMORY);
     this.socket.setShortAnswers();
   }
 
@@ -103,7 +128,7 @@ export class KernelRequests {
   }
 
   get room(): number {
-    return BATCH_REQUESTS - this.batch.count;
+    return this.calls * CALL_REQUESTS - this.batch.count;
   }
 
   create(flow: FlowRef, timeoutSeconds: number, tag: number): void {
@@ -161,13 +186,23 @@ export class KernelRequests {
   submit(failed: (tag: number, errno: number) => void): void {
     const { batch } = this;
     if (batch.count === 0) return;
-    this.askForAnswer(batch);
-    const sent = native.send(this.socket.fd, batch.out.buffer, 0, batch.length);
+    this.seal(batch);
     try {
-      this.finish(batch, sent, failed);
+      this.sendNow(batch, failed);
     } finally {
       batch.begin(batch.following);
     }
+  }
+
+  private sendNow(batch: RequestBatch, failed: (tag: number, errno: number) => void): void {
+    const { out, ends, calls } = batch;
+    let taken = 0;
+    let sent = 0;
+    for (let begin = 0; taken < calls; begin = ends[taken++]!) {
+      sent = native.send(this.socket.fd, out.buffer, begin, ends[taken]! - begin);
+      if (sent < 0) break;
+    }
+    this.finish(batch, taken, sent, failed);
   }
 
   /**
@@ -178,12 +213,14 @@ export class KernelRequests {
    */
   submitAhead(failed: (tag: number, errno: number) => void, done: (error: Error | null) => void): void {
     const { batch } = this;
-    this.askForAnswer(batch);
-    this.batch = this.other ?? new RequestBatch();
+    this.seal(batch);
+    this.batch = this.other ?? new RequestBatch(this.calls);
     this.batch.begin(batch.following);
     this.other = batch;
     this.sending = true;
-    native.sendAhead(this.socket.fd, batch.out.buffer, batch.length, (sent) => this.sent(batch, sent, failed, done));
+    native.sendPiecesAhead(this.socket.fd, batch.out.buffer, batch.ends, batch.calls, (taken, last) =>
+      this.sent(batch, taken, last, failed, done),
+    );
   }
 
   errorText(errno: number): string {
@@ -206,15 +243,19 @@ export class KernelRequests {
     batch.tags[batch.count++] = tag;
     batch.lastAt = batch.length;
     batch.length += NLMSG_ALIGN(length);
+    if (batch.count % CALL_REQUESTS === 0) batch.endCall();
   }
 
-  private askForAnswer({ out, lastAt }: RequestBatch): void {
-    out.u16[(lastAt + 6) >>> 1]! |= NLM_F_ACK;
+  /** Nothing is added any more; its last request asks for an answer. */
+  private seal(batch: RequestBatch): void {
+    batch.out.u16[(batch.lastAt + 6) >>> 1]! |= NLM_F_ACK;
+    batch.endCall();
   }
 
   private sent(
     batch: RequestBatch,
-    sent: number,
+    taken: number,
+    last: number,
     failed: (tag: number, errno: number) => void,
     done: (error: Error | null) => void,
   ): void {
@@ -225,7 +266,7 @@ export class KernelRequests {
     }
     let problem: Error | null = null;
     try {
-      this.finish(batch, sent, failed);
+      this.finish(batch, taken, last, failed);
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
       problem = error;
@@ -233,10 +274,18 @@ export class KernelRequests {
     done(problem);
   }
 
-  /** @throws SystemError */
-  private finish(batch: RequestBatch, sent: number, failed: (tag: number, errno: number) => void): void {
-    if (sent < 0) throw netfilterFailure('send', -sent);
+  /**
+   * @param taken system calls that the kernel has carried out
+   * @param last what the last one returned
+   * @throws SystemError
+   */
+  private finish(batch: RequestBatch, taken: number, last: number, failed: (tag: number, errno: number) => void): void {
+    if (taken === 0) throw netfilterFailure('send', -last);
     this.readAnswers(batch, failed);
+    if (last >= 0) return;
+    for (let index = taken * CALL_REQUESTS; index < batch.count; index++) {
+      if (batch.tags[index] !== NO_TAG) failed(batch.tags[index]!, -last);
+    }
   }
 
   /** The kernel answered before send() returned, so everything there is to read is there now. */

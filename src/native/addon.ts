@@ -24,7 +24,14 @@ export interface Addon {
   attachFilter(fd: number, program: Uint8Array): number;
   send(fd: number, buffer: ArrayBuffer, offset: number, length: number): number;
   receive(fd: number, buffer: ArrayBuffer, offset: number, length: number): number;
-  sendAhead(fd: number, buffer: ArrayBuffer, length: number, callback: (sent: number) => void): void;
+  sendAhead(
+    fd: number,
+    buffer: ArrayBuffer,
+    ends: Uint32Array,
+    pieces: number,
+    callback: (taken: number, last: number) => void,
+  ): void;
+  restsAhead(): number;
   receiveAhead(
     fd: number,
     buffer: ArrayBuffer,

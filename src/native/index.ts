@@ -147,7 +147,19 @@ export const receiveAhead: Addon['receiveAhead'] = addon.receiveAhead;
  * send(2) of the first `length` bytes in another thread. Calls back with the bytes taken, or `-errno`; until then the
  * buffer and the descriptor are to be left alone. For requests, which the kernel carries out in the thread that sends.
  */
-export const sendAhead: Addon['sendAhead'] = addon.sendAhead;
+export function sendAhead(fd: number, buffer: ArrayBuffer, length: number, callback: (sent: number) => void): void {
+  addon.sendAhead(fd, buffer, Uint32Array.of(length), 1, (_taken, sent) => callback(sent));
+}
+
+/**
+ * The same in pieces, one behind the other, each of them one send(2): the first ends at byte `ends[0]`, and so on. Calls
+ * back with how many were taken, all unless one was refused, and the bytes of the last, or `-errno`. Until then both
+ * arrays and the descriptor are to be left alone.
+ */
+export const sendPiecesAhead: Addon['sendAhead'] = addon.sendAhead;
+
+/** How often a thread that receives or sends ahead has rested, so that others get its processor (native/rest.h). */
+export const restsAhead: Addon['restsAhead'] = addon.restsAhead;
 
 /**
  * recvmmsg(2): datagram i goes to `buffer` at `i * slotBytes`, its length to `lengths[i]`; negative when it was longer
