@@ -5,10 +5,12 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { loopScheduler } from '../../src/daemon/clock.js';
 import { TableDump } from '../../src/kernel/dump.js';
 import { TrackingProbe } from '../../src/kernel/tracking.js';
-import { enterNetworkNamespace } from '../../src/native/index.js';
+import * as native from '../../src/native/index.js';
+import { EMSGSIZE, enterNetworkNamespace } from '../../src/native/index.js';
 import { Namespace } from '../lab/namespace.js';
 import { compiled } from '../lab/project.js';
 import { eventually } from '../lab/waiting.js';
+import { openOwnSocket } from '../support/own-socket.js';
 import { tcpFlow } from '../support/tcp-flow.js';
 
 /** The namespace that the test's process was started in. */
@@ -68,6 +70,65 @@ it('a thread that works ahead is one step less urgent than the event loop, which
 
 it('where there is no step below, it is as urgent', () => {
   expect(priorities('SCHED_RR', 1)).toEqual([1, 1]);
+});
+
+it('pieces are sent one by one, and those behind one that is refused are not', async () => {
+  const { fd } = openOwnSocket();
+  // More than a socket's buffer takes (net.core.wmem_default), whatever its unit.
+  const longest = 1 << 20;
+  const send = (...ends: number[]): Promise<[taken: number, last: number]> =>
+    new Promise((resolve) =>
+      native.sendPiecesAhead(fd, new ArrayBuffer(longest + 20), Uint32Array.from(ends), ends.length, (taken, last) =>
+        resolve([taken, last]),
+      ),
+    );
+  const lengths = new Int32Array(8);
+  const received = (): number[] => {
+    const count = native.receiveBatch(fd, new ArrayBuffer(8 * 16), 16, 8, lengths, null);
+    return [...lengths.subarray(0, count)];
+  };
+  expect(await send(4, 9, 11)).toEqual([3, 2]);
+  expect(received()).toEqual([4, 5, 2]);
+  expect(await send(4, 4 + longest, 6 + longest)).toEqual([1, -EMSGSIZE]);
+  expect(received()).toEqual([4]);
+  expect(() => native.sendPiecesAhead(fd, new ArrayBuffer(8), Uint32Array.of(4, 9), 2, () => {})).toThrow(RangeError);
+  expect(() => native.sendPiecesAhead(fd, new ArrayBuffer(8), Uint32Array.of(4, 2), 2, () => {})).toThrow(RangeError);
+  expect(() => native.sendPiecesAhead(fd, new ArrayBuffer(8), Uint32Array.of(4), 2, () => {})).toThrow(RangeError);
+  native.closeSocket(fd);
+});
+
+/**
+ * Has another thread work at the priority given, by large messages to the kernel that ask for nothing: until it has
+ * rested, or `MOST` times. Then how many times it has worked, and rested.
+ */
+const RESTS = (policy: string, priority: number, most: number): string => `
+const native = await import(${JSON.stringify(pathToFileURL(compiled('src/native/index')).href)});
+const constants = await import(${JSON.stringify(pathToFileURL(compiled('src/native/constants')).href)});
+native.setScheduler(constants.${policy}, ${priority});
+const fd = native.openSocket(constants.AF_NETLINK, constants.SOCK_RAW, 0);
+const pieces = 512;
+const bytes = 1 << 17;
+const buffer = new ArrayBuffer(pieces * bytes);
+const ends = Uint32Array.from({ length: pieces }, (_, piece) => (piece + 1) * bytes);
+const work = () => new Promise((resolve) => native.sendPiecesAhead(fd, buffer, ends, pieces, resolve));
+let worked = 0;
+while (worked < ${most} && native.restsAhead() === 0) {
+  if (await work() !== pieces) throw new Error('not all was taken');
+  worked++;
+}
+console.log(JSON.stringify({ worked, rested: native.restsAhead() }));`;
+
+function rests(policy: string, priority: number, most: number): { worked: number; rested: number } {
+  const words = ['--input-type=module', '--eval', RESTS(policy, priority, most)];
+  return JSON.parse(execFileSync(process.execPath, words, { encoding: 'utf8' }));
+}
+
+it('a thread of real-time priority that works for long rests; another need not', () => {
+  const { worked, rested } = rests('SCHED_RR', 1, 5000);
+  expect(rested).toBeGreaterThan(0);
+  // What is soon over is done without a rest.
+  expect(worked).toBeGreaterThan(1);
+  expect(rests('SCHED_OTHER', 0, 2 * worked)).toEqual({ worked: 2 * worked, rested: 0 });
 });
 
 it('a dump is asked for in another thread, and read to its end', async () => {

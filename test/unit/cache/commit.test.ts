@@ -112,6 +112,8 @@ class RecordingKernel implements CommitKernel {
 class DistantKernel extends RecordingKernel {
   /** What the other thread is about to do. */
   pending: (() => void) | null = null;
+  /** It does so before the commit's next slice, instead of when nothing else is to be done. */
+  isPrompt = false;
 
   submitAhead(failed: (tag: number, errno: number) => void, done: (error: Error | null) => void): void {
     expect(this.pending).toBeNull();
@@ -169,7 +171,10 @@ function commit(
       result = end;
     },
   ).run();
-  const nextStep = (): (() => void) | null => soon.shift() ?? (kernel instanceof DistantKernel ? kernel.pending : null);
+  const nextStep = (): (() => void) | null => {
+    if (!(kernel instanceof DistantKernel)) return soon.shift() ?? null;
+    return kernel.isPrompt ? (kernel.pending ?? soon.shift() ?? null) : (soon.shift() ?? kernel.pending);
+  };
   for (let next = nextStep(); next !== null; next = nextStep()) next();
   expect(result).not.toBeNull();
   return { result: result!, log };
@@ -382,5 +387,66 @@ describe.each([
     const { result, log } = commit(numbered(100), kernel);
     expect(result).toMatchObject({ committed: 0, failed: Kernel === DistantKernel ? 16 : 12 });
     expect(log).toContain('commit given up: the kernel takes no requests');
+  });
+});
+
+describe('a commit of many flows', () => {
+  const FLOWS = 10_000;
+
+  /** A kernel that notes how many entries were ranked when it got its first batch; `held` is what the firewall has. */
+  function rankedAtFirst(held: number): { ranked: number; result: CommitResult; many: number } {
+    let ranked = 0;
+    let atFirst = -1;
+    const kernel = new (class extends DistantKernel {
+      override submitAhead(...words: Parameters<DistantKernel['submitAhead']>): void {
+        if (atFirst < 0) atFirst = ranked;
+        super.submitAhead(...words);
+      }
+    })();
+    kernel.isPrompt = true;
+    kernel.batchSize = 512;
+    const surroundings = having([]);
+    const counting = {
+      ...surroundings,
+      held,
+      createsMany: surroundings.createsMany,
+      holds: () => {
+        ranked++;
+        return false;
+      },
+    };
+    const { result } = commit(numbered(FLOWS), kernel, 180, 0, counting);
+    expect(kernel.flows.size).toBe(FLOWS);
+    expect(kernel.batches.flat()).toHaveLength(FLOWS);
+    return { ranked: atFirst, result, many: surroundings.many };
+  }
+
+  it('gives the kernel the first of them while the rest are ranked, each once', () => {
+    const { ranked, result, many } = rankedAtFirst(1);
+    expect(ranked).toBeGreaterThanOrEqual(2000);
+    expect(ranked).toBeLessThan(FLOWS / 2);
+    expect(result).toMatchObject({ committed: FLOWS, failed: 0 });
+    expect(many).toBe(1);
+  });
+
+  it('ranks all of them first as long as the firewall may have most of what there is', () => {
+    const { ranked, result, many } = rankedAtFirst(10 * FLOWS);
+    expect(ranked).toBe(FLOWS);
+    expect(result).toMatchObject({ committed: FLOWS, failed: 0 });
+    expect(many).toBe(0);
+  });
+
+  it('reads the table when the first of them are there already', () => {
+    const kernel = new DistantKernel();
+    kernel.isPrompt = true;
+    kernel.batchSize = 512;
+    const there = numbered(FLOWS).map(({ number }) => number);
+    for (const number of there) kernel.flows.set(number, 180);
+    const firewall = having(there, []);
+    const { result } = commit(numbered(FLOWS), kernel, 180, 0, firewall);
+    expect(result).toMatchObject({ committed: FLOWS, failed: 0 });
+    expect(firewall.dumps).toBe(1);
+    expect(kernel.batches.flat().filter((text) => text.startsWith('delete'))).toEqual([]);
+    expect(kernel.batches.flat().length).toBeLessThan(FLOWS / 2);
   });
 });
