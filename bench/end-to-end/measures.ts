@@ -16,8 +16,11 @@ export interface Measure {
   readonly group: Group;
 }
 
-/** Both daemons' by default: SCHED_RR at its highest. Who asks them, or watches the machine, has the same. */
-export const DAEMON_PRIORITY = 99;
+/**
+ * Of SCHED_RR, one step behind both daemons: who asks them, or watches the machine, takes no processor from them, and gives way
+ * to nobody else.
+ */
+export const OBSERVER_PRIORITY = 98;
 
 /** One chart each. */
 export type Group = 'CPU' | 'requests' | 'wire' | 'memory' | 'latency' | 'stalls' | 'burst';

@@ -1,13 +1,13 @@
 /**
  * Asks a daemon for its statistics again and again: `sampler-process SOCKET PID`. The word `"start"` on standard input
- * begins (answered with `{}`), `"stop"` ends and is answered with Sampled. It is a process of its own, of the daemons' priority, so that what
- * is seen is the daemon's time and not that of the benchmark.
+ * begins (answered with `{}`), `"stop"` ends and is answered with Sampled. It is a process of its own, of nearly the daemons' priority, so
+ * that what is seen is the daemon's time and not that of the benchmark.
  */
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { SCHED_RR } from '../../src/native/constants.js';
 import { setScheduler } from '../../src/native/index.js';
-import { DAEMON_PRIORITY } from './measures.js';
+import { OBSERVER_PRIORITY } from './measures.js';
 import { ProcessorWait } from './processor-wait.js';
 import type { Sampled } from './sampler.js';
 
@@ -16,7 +16,7 @@ const [path, pid] = process.argv.slice(2);
 const REQUEST = new Uint8Array(Int32Array.of(21).buffer);
 const PAUSE_MS = 2;
 
-setScheduler(SCHED_RR, DAEMON_PRIORITY);
+setScheduler(SCHED_RR, OBSERVER_PRIORITY);
 
 interface Ask {
   readonly total: number;

@@ -7,14 +7,14 @@
 import { createInterface } from 'node:readline';
 import { SCHED_RR } from '../../src/native/constants.js';
 import { setScheduler } from '../../src/native/index.js';
-import { DAEMON_PRIORITY } from './measures.js';
+import { OBSERVER_PRIORITY } from './measures.js';
 import { ProcessorWait } from './processor-wait.js';
 
 const PAUSE_MS = 10;
 const PAGES = 256;
 const PAGE_BYTES = 4096;
 
-setScheduler(SCHED_RR, DAEMON_PRIORITY);
+setScheduler(SCHED_RR, OBSERVER_PRIORITY);
 
 const memory = new Uint8Array(PAGES * PAGE_BYTES).fill(1);
 const waited = new ProcessorWait('self');
