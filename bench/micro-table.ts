@@ -39,7 +39,6 @@ import { TimerWheel } from '../src/flow/wheel.js';
 const KNOWN_OF_EVENT = K_ORIG | K_ORIG_L4 | K_REPLY | K_REPLY_L4 | K_STATUS | K_TIMEOUT | K_STATE | K_ID;
 
 const withIpv6 = process.argv.includes('ipv6');
-const collect = (globalThis as { gc?: () => void }).gc;
 
 function write(scratch: FlowScratch, number: number): FlowScratch {
   const words = scratch.words;
@@ -84,13 +83,6 @@ function nanoseconds(operations: number, run: () => void): number {
   return ((user + system) * 1000) / operations;
 }
 
-function residentBytes(): number {
-  collect?.();
-  collect?.();
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
-}
-
 interface Round {
   [measurement: string]: number;
 }
@@ -107,11 +99,9 @@ let now = 0;
 function measure(rows: number): Round {
   const order = shuffled(rows);
   const scratch = new FlowScratch();
-  const before = residentBytes();
   const insert = nanoseconds(rows, () => {
     for (let index = 0; index < rows; index++) table.insert(write(scratch, order[index]!), 1);
   });
-  const bytes = residentBytes() - before;
   const accounted = table.bytesUsed;
   const again = shuffled(rows).reverse();
   let wrong = 0;
@@ -161,7 +151,6 @@ function measure(rows: number): Round {
     'iterate (ns)': iterate,
     'find + remove + insert of another (ns)': churn,
     'find + remove (ns)': remove,
-    'bytes a flow, process': bytes / rows,
     'bytes a flow, accounted': accounted / rows,
     'bytes left when emptied by removing, accounted': left,
   };

@@ -1,9 +1,15 @@
-import { pageMemory } from '../base/page-memory.js';
+import { HUGE_BYTES, type MemoryCalls, pageMemory } from '../base/page-memory.js';
 import type { Scheduler } from '../base/scheduler.js';
-import { forgetProgram, releaseMemory } from '../native/index.js';
+import { forgetProgram, preferHugePages, releaseMemory, toHugePage } from '../native/index.js';
 
-/** Pages of tables whose memory goes back before others get their turn: some 10 MB, below a millisecond. */
-const PAGES_PER_TURN = 16;
+/** Of the tables' memory, how much goes back before others get their turn: below a millisecond. */
+const BYTES_PER_TURN = 10 << 20;
+
+const MEMORY_CALLS: MemoryCalls = {
+  release: releaseMemory,
+  preferHuge: preferHugePages,
+  toHugePage: (array) => toHugePage(array, HUGE_BYTES),
+};
 
 /**
  * When the start is over, and before most of the play (rehearsal.ts), which brings back what work needs, the compiler
@@ -22,7 +28,7 @@ export function forgetStart(scheduler: Scheduler): void {
 /** From now on memory that tables no longer need goes back to the system. */
 export function giveMemoryBack(scheduler: Scheduler): void {
   const some = (): void => {
-    if (pageMemory.releaseSome(PAGES_PER_TURN)) scheduler.soon(some);
+    if (pageMemory.releaseSome(BYTES_PER_TURN)) scheduler.soon(some);
   };
-  pageMemory.attach(releaseMemory, () => scheduler.soon(some));
+  pageMemory.attach(MEMORY_CALLS, () => scheduler.soon(some));
 }

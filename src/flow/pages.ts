@@ -1,4 +1,4 @@
-import { pageMemory } from '../base/page-memory.js';
+import { PageArena } from '../base/page-memory.js';
 
 /**
  * Records of fixed width in pages that come with need and go when empty.
@@ -21,6 +21,7 @@ export class RecordPages {
   readonly width: number;
   readonly #shift: number;
   readonly #placeMask: number;
+  readonly #arena: PageArena<Uint32Array>;
   /** Per page; zero-length when the page is not there. */
   #words: Uint32Array[] = [];
   #used: Int32Array[] = [];
@@ -40,6 +41,7 @@ export class RecordPages {
     this.width = width;
     this.#shift = shift;
     this.#placeMask = (1 << shift) - 1;
+    this.#arena = new PageArena<Uint32Array>(Uint32Array, width << shift);
   }
 
   /** Records taken. */
@@ -115,7 +117,7 @@ export class RecordPages {
 
   /** Forgets every record and gives all pages back. */
   clear(): void {
-    for (const page of this.#words) pageMemory.give(page);
+    for (const page of this.#words) if (page.length > 0) this.#arena.give(page);
     this.#words = [];
     this.#used = [];
     this.#counts = [];
@@ -137,7 +139,7 @@ export class RecordPages {
   }
 
   #openPage(page: number): void {
-    this.#words[page] = pageMemory.take(this.width << this.#shift);
+    this.#words[page] = this.#arena.take();
     this.#used[page] = new Int32Array(1 << (this.#shift - 5));
     this.#counts[page] = 0;
     this.#bitHints[page] = 0;
@@ -150,7 +152,7 @@ export class RecordPages {
       this.#emptyPages = 1;
       return;
     }
-    pageMemory.give(this.#words[page]!);
+    this.#arena.give(this.#words[page]!);
     this.#words[page] = NO_WORDS;
     this.#used[page] = NO_BITS;
     this.#bitHints[page] = 0;

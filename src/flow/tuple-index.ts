@@ -1,3 +1,4 @@
+import { PageArena } from '../base/page-memory.js';
 import { sameIdentity } from './identity.js';
 import { HASH } from './layout.js';
 import type { RecordPages } from './pages.js';
@@ -43,8 +44,9 @@ const before = new Int32Array(SEGMENT_WORDS);
 
 export class TupleIndex {
   readonly #rows: RecordPages;
+  readonly #arena = new PageArena<Int32Array>(Int32Array, SEGMENT_WORDS);
   /** 2^depth entries; neighbours may be the same segment. */
-  #directory: Int32Array[] = [newSegment(SEGMENT_SLOTS, 0)];
+  #directory: Int32Array[] = [this.#newSegment(0)];
   /** How many top bits of a hash select the directory entry. */
   #depth = 0;
   #segmentWords = SEGMENT_WORDS;
@@ -121,7 +123,9 @@ export class TupleIndex {
 
   /** Back to one empty segment. */
   clear(): void {
-    this.#directory = [newSegment(SEGMENT_SLOTS, 0)];
+    const old = this.#directory;
+    for (let entry = 0; entry < old.length; entry++) if (old[entry] !== old[entry - 1]) this.#drop(old[entry]!);
+    this.#directory = [this.#newSegment(0)];
     this.#depth = 0;
     this.#segmentWords = SEGMENT_WORDS;
   }
@@ -135,10 +139,11 @@ export class TupleIndex {
   #relieve(hash: number, segment: Int32Array): void {
     const depth = segment[usedAt(segment) + 1]!;
     if (depth === MAX_DEPTH) {
-      const larger = newSegment(segment.length - HEADER_WORDS, depth);
+      const larger = largerSegment(segment);
       redistribute(segment, larger, larger, depth);
       this.#segmentWords += larger.length - segment.length;
       this.#pointEntries(hash, depth, larger);
+      this.#drop(segment);
       return;
     }
     if (depth === this.#depth) this.#doubleDirectory();
@@ -147,7 +152,7 @@ export class TupleIndex {
 
   /** The segment stays as its own lower half: a table that grows leaves no garbage, whose collection stands still. */
   #split(hash: number, segment: Int32Array, depth: number): void {
-    const high = newSegment(SEGMENT_SLOTS, depth + 1);
+    const high = this.#newSegment(depth + 1);
     before.set(segment);
     segment.fill(0);
     segment[usedAt(segment) + 1] = depth + 1;
@@ -184,7 +189,20 @@ export class TupleIndex {
     redistribute(before, segment, segment, 0);
     redistribute(neighbour, segment, segment, 0);
     this.#pointEntries(hash, depth - 1, segment);
+    this.#drop(neighbour);
     this.#segmentWords -= SEGMENT_WORDS;
+  }
+
+  #newSegment(depth: number): Int32Array {
+    const segment = this.#arena.take();
+    segment.fill(0);
+    segment[usedAt(segment) + 1] = depth;
+    return segment;
+  }
+
+  /** Nothing points at the segment any more. */
+  #drop(segment: Int32Array): void {
+    if (segment.length === SEGMENT_WORDS) this.#arena.give(segment);
   }
 }
 
@@ -197,10 +215,11 @@ function mostUsed(segment: Int32Array): number {
   return (((segment.length - HEADER_WORDS) >> 1) * FULL_NUMERATOR) >> FULL_SHIFT;
 }
 
-function newSegment(slots: number, depth: number): Int32Array {
-  const segment = new Int32Array(slots * 2 + HEADER_WORDS);
-  segment[slots * 2 + 1] = depth;
-  return segment;
+/** An empty one of twice the size; few ever are (MAX_DEPTH), and the garbage collector has them. */
+function largerSegment(segment: Int32Array): Int32Array {
+  const larger = new Int32Array((segment.length - HEADER_WORDS) * 2 + HEADER_WORDS);
+  larger[usedAt(larger) + 1] = segment[usedAt(segment) + 1]!;
+  return larger;
 }
 
 /** Writes the pair into the first empty slot from its home; there is one, as segments are never full. */

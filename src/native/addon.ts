@@ -72,7 +72,9 @@ export interface Addon {
   limitCapabilities(low: number, high: number): number;
   setThreadName(name: string): number;
   enterNetworkNamespace(path: string): number;
-  releaseMemory(page: Uint32Array): number;
+  releaseMemory(array: Uint32Array | Int32Array): number;
+  preferHugePages(array: Uint32Array | Int32Array): number;
+  toHugePage(array: Uint32Array | Int32Array, bytes: number): number;
   forgetProgram(): number;
   meterLoop(counts: Uint32Array, longest: Float64Array, workCounts: Uint32Array, workLongest: Float64Array): number;
 }

@@ -13,6 +13,7 @@ import {
   EAGAIN,
   ECONNABORTED,
   EINPROGRESS,
+  EINVAL,
   EMFILE,
   ENETUNREACH,
   ENODEV,
@@ -307,8 +308,22 @@ export function enterNetworkNamespace(path: string): void {
 }
 
 /** madvise(2), MADV_DONTNEED: the memory under the array goes back to the system; what it held is lost. */
-export function releaseMemory(page: Uint32Array): void {
-  check('madvise', 'a page of a table', addon.releaseMemory(page));
+export function releaseMemory(array: Uint32Array | Int32Array): void {
+  check('madvise', 'a page of a table', addon.releaseMemory(array));
+}
+
+/**
+ * madvise(2), MADV_HUGEPAGE: from now on memory comes under the array in huge pages, where it spans whole ones. A kernel that
+ * has none, or was told to give none, goes on with small ones.
+ */
+export function preferHugePages(array: Uint32Array | Int32Array): void {
+  const result = addon.preferHugePages(array);
+  if (result !== -EINVAL) check('madvise', 'a region of tables', result);
+}
+
+/** Bytes from the beginning of the array to the first multiple of `bytes` in memory. */
+export function toHugePage(array: Uint32Array | Int32Array, bytes: number): number {
+  return addon.toHugePage(array, bytes);
 }
 
 /**

@@ -1,56 +1,148 @@
 import { describe, expect, it } from 'vitest';
-import { PageMemory } from '../../../src/base/page-memory.js';
+import { HUGE_BYTES, type MemoryCalls, type Page, PageArena, PageMemory } from '../../../src/base/page-memory.js';
 
-function attached(): { memory: PageMemory; released: Uint32Array[]; calls: () => number } {
+/** Words of a page that a table has alone, and of one of which three and a fifth make a huge page, as those of rows. */
+const SMALL = 64;
+const ROWS = (4096 * 160) / 4;
+/** Bytes of pages that are no part of a region (SINGLE_BYTES). */
+const SINGLE_PAGES = 7;
+/** Where the first huge page of every region is. */
+const BOUNDARY = 4096;
+
+class Recorder implements MemoryCalls {
+  readonly released: Page[] = [];
+  readonly huge: Page[] = [];
+  release(array: Page): void {
+    this.released.push(array.fill(0));
+  }
+  preferHuge(array: Page): void {
+    this.huge.push(array);
+  }
+  toHugePage(): number {
+    return BOUNDARY;
+  }
+}
+
+function attached(): { memory: PageMemory; system: Recorder; calls: () => number } {
   const memory = new PageMemory();
-  const released: Uint32Array[] = [];
+  const system = new Recorder();
   let calls = 0;
-  memory.attach(
-    (page) => released.push(page.fill(0)),
-    () => calls++,
-  );
-  return { memory, released, calls: () => calls };
+  memory.attach(system, () => calls++);
+  return { memory, system, calls: () => calls };
+}
+
+function arenaOf(memory: PageMemory, words: number): PageArena<Uint32Array> {
+  return new PageArena<Uint32Array>(Uint32Array, words, memory);
+}
+
+function takeMany(arena: PageArena<Uint32Array>, count: number): Uint32Array[] {
+  return Array.from({ length: count }, () => arena.take());
+}
+
+/** Whether the two share memory. */
+function overlap(one: Page, other: Page): boolean {
+  if (one.buffer !== other.buffer) return false;
+  return one.byteOffset < other.byteOffset + other.byteLength && other.byteOffset < one.byteOffset + one.byteLength;
 }
 
 describe('pages given back', () => {
   it('are released a few at a time, after one call that says that they wait', () => {
-    const { memory, released, calls } = attached();
-    const pages = [1, 2, 3].map(() => memory.take(64));
-    for (const page of pages) memory.give(page);
+    const { memory, system, calls } = attached();
+    const arena = arenaOf(memory, SMALL);
+    const pages = takeMany(arena, 3);
+    for (const page of pages) arena.give(page);
     expect(calls()).toBe(1);
-    expect(memory.releaseSome(2)).toBe(true);
-    expect(released).toHaveLength(2);
-    expect(memory.releaseSome(2)).toBe(false);
-    expect(new Set(released)).toEqual(new Set(pages));
+    expect(memory.releaseSome(2 * arena.pageBytes)).toBe(true);
+    expect(system.released).toHaveLength(2);
+    expect(memory.releaseSome(2 * arena.pageBytes)).toBe(false);
+    expect(new Set(system.released)).toEqual(new Set(pages));
+    arena.give(arena.take());
+    expect(calls()).toBe(2);
   });
 
   it('are used again, those with their memory first, and are never released while in use', () => {
-    const { memory, released } = attached();
-    const [one, other] = [memory.take(64), memory.take(64)];
-    memory.give(one);
+    const { memory, system } = attached();
+    const arena = arenaOf(memory, SMALL);
+    const [one, other] = [arena.take(), arena.take()];
+    arena.give(one);
     memory.releaseSome(1);
-    memory.give(other);
-    expect(memory.take(64)).toBe(other);
-    expect(memory.take(64)).toBe(one);
+    arena.give(other);
+    expect(arena.take()).toBe(other);
+    expect(arena.take()).toBe(one);
     expect(memory.releaseSome(10)).toBe(false);
-    expect(released).toEqual([one]);
-    expect([one, other]).not.toContain(memory.take(64));
+    expect(system.released).toEqual([one]);
+    expect([one, other]).not.toContain(arena.take());
   });
 
-  it('are told apart by their size', () => {
-    const { memory } = attached();
-    const small = memory.take(32);
-    memory.give(small);
-    expect(memory.take(64)).toHaveLength(64);
-    memory.releaseSome(1);
-    expect(memory.take(64)).toHaveLength(64);
-    expect(memory.take(32)).toBe(small);
+  it('of several tables wait together', () => {
+    const { memory, system, calls } = attached();
+    const arenas = [arenaOf(memory, SMALL), arenaOf(memory, SMALL)] as const;
+    for (const arena of arenas) arena.give(arena.take());
+    expect(calls()).toBe(1);
+    expect(memory.releaseSome(1)).toBe(true);
+    expect(memory.releaseSome(1000)).toBe(false);
+    expect(system.released).toHaveLength(2);
   });
 
-  it('are nobody’s where nothing is attached: the garbage collector has them', () => {
+  it('are used again where no system is attached', () => {
     const memory = new PageMemory();
-    const page = memory.take(64);
-    memory.give(page);
-    expect(memory.take(64)).not.toBe(page);
+    const arena = arenaOf(memory, SMALL);
+    const page = arena.take();
+    arena.give(page);
+    expect(memory.releaseSome(1000)).toBe(false);
+    expect(arena.take()).toBe(page);
+  });
+});
+
+describe('pages of a large table', () => {
+  it('lie without gaps in huge pages, which begin where the system has them; the first ones do not', () => {
+    const { memory, system } = attached();
+    const arena = arenaOf(memory, ROWS);
+    const pages = takeMany(arena, SINGLE_PAGES + 5);
+    const first = pages.slice(0, SINGLE_PAGES);
+    expect(first.every(({ buffer }) => buffer.byteLength === arena.pageBytes)).toBe(true);
+    expect(pages.slice(SINGLE_PAGES).map(({ byteOffset }) => byteOffset)).toEqual(
+      [0, 1, 2, 3, 4].map((number) => BOUNDARY + number * arena.pageBytes),
+    );
+    expect(system.huge).toHaveLength(1);
+    expect(system.huge[0]!.byteOffset).toBe(BOUNDARY);
+    expect(pages.slice(SINGLE_PAGES).every((page) => overlap(page, system.huge[0]!))).toBe(true);
+  });
+
+  it('never share memory, however many there are, nor lie beyond their region', () => {
+    const { memory } = attached();
+    const pages = takeMany(arenaOf(memory, ROWS), 130);
+    const sorted = pages.filter((page) => page.byteOffset > 0).sort((a, b) => a.byteOffset - b.byteOffset);
+    expect(new Set(sorted.map(({ buffer }) => buffer)).size).toBe(3);
+    for (const page of pages) {
+      expect(page).toHaveLength(ROWS);
+      expect(pages.filter((other) => overlap(page, other))).toHaveLength(1);
+    }
+  });
+
+  it('give a huge page back when nobody uses any of it, and only then', () => {
+    const { memory, system } = attached();
+    const arena = arenaOf(memory, ROWS);
+    const pages = takeMany(arena, SINGLE_PAGES + 7).slice(SINGLE_PAGES);
+    // The fourth page lies on both sides of a border, so does the seventh.
+    const give = (...numbers: number[]) => {
+      for (const number of numbers) arena.give(pages[number]!);
+      memory.releaseSome(1e9);
+      return system.released.splice(0).map(({ byteOffset }) => (byteOffset - BOUNDARY) / HUGE_BYTES);
+    };
+    expect(give(0, 1, 2)).toEqual([]);
+    expect(give(3)).toEqual([0]);
+    expect(give(4, 5)).toEqual([]);
+    expect(give(6)).toEqual([1, 2]);
+    const again = takeMany(arena, 7);
+    expect(new Set(again)).toEqual(new Set(pages));
+    expect(system.huge).toHaveLength(1);
+  });
+
+  it('of another table are in other huge pages', () => {
+    const { memory } = attached();
+    const arenas = [arenaOf(memory, ROWS), arenaOf(memory, ROWS)] as const;
+    const [one, other] = arenas.map((arena) => takeMany(arena, SINGLE_PAGES + 1).at(-1)!);
+    expect(one!.buffer).not.toBe(other!.buffer);
   });
 });

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { forgetProgram, releaseMemory } from '../../../src/native/index.js';
+import { HUGE_BYTES } from '../../../src/base/page-memory.js';
+import { forgetProgram, preferHugePages, releaseMemory, toHugePage } from '../../../src/native/index.js';
 
 const MEGABYTES = 64;
 
@@ -38,4 +39,28 @@ it('the code of the program leaves the memory, and what is needed of it comes ba
   // Other threads of the tests bring theirs back at once.
   expect(after).toBeLessThan(before);
   expect(JSON.parse('{"still": ["works"]}')).toEqual({ still: ['works'] });
+});
+
+/** Kilobytes of huge pages in this process's memory; null: the system gives none to those who ask. */
+function hugeKilobytes(): number | null {
+  const setting = readFileSync('/sys/kernel/mm/transparent_hugepage/enabled', { encoding: 'utf8' });
+  if (setting.includes('[never]')) return null;
+  return Number(/^AnonHugePages:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/smaps_rollup', 'utf8'))?.[1]);
+}
+
+it('memory that is to be of huge pages is, from the first boundary on, and goes back', () => {
+  const before = hugeKilobytes();
+  if (before === null) return;
+  const buffer = new SharedArrayBuffer(9 * HUGE_BYTES);
+  const start = toHugePage(new Uint32Array(buffer), HUGE_BYTES);
+  expect(start).toBeLessThan(HUGE_BYTES);
+  const blocks = new Uint32Array(buffer, start, (8 * HUGE_BYTES) / 4);
+  expect(toHugePage(blocks, HUGE_BYTES)).toBe(0);
+  preferHugePages(blocks);
+  expect(hugeKilobytes()).toBe(before);
+  blocks.fill(7);
+  expect(hugeKilobytes()! - before).toBeGreaterThan((4 * HUGE_BYTES) / 1024);
+  releaseMemory(blocks);
+  expect(hugeKilobytes()! - before).toBeLessThan((4 * HUGE_BYTES) / 1024);
+  expect(blocks[5]).toBe(0);
 });
