@@ -56,6 +56,23 @@ inline bool ReadBytes(const Napi::Value& value, Bytes* bytes) {
   return false;
 }
 
+/**
+ * The memory of an array of 32-bit words. Not ReadBytes: the pages of tables are of shared memory (src/base/page-memory.ts),
+ * which that takes for none. False: a TypeError is pending.
+ */
+inline bool ReadWords(const Napi::Value& value, Bytes* bytes) {
+  void* data = nullptr;
+  size_t length = 0;
+  napi_typedarray_type type;
+  if (napi_get_typedarray_info(value.Env(), value, &type, &length, &data, nullptr, nullptr) == napi_ok &&
+      (type == napi_uint32_array || type == napi_int32_array)) {
+    *bytes = Bytes{static_cast<uint8_t*>(data), length * sizeof(uint32_t)};
+    return true;
+  }
+  Napi::TypeError::New(value.Env(), "expected an Uint32Array or Int32Array").ThrowAsJavaScriptException();
+  return false;
+}
+
 /** An integer argument; anything else reads as 0, the wrapper's types keep that from happening. */
 inline int32_t Integer(const Napi::CallbackInfo& info, size_t index) {
   return info[index].IsNumber() ? info[index].As<Napi::Number>().Int32Value() : 0;

@@ -122,25 +122,10 @@ Napi::Value EnterNetworkNamespace(const Napi::CallbackInfo& info) {
   return Result(info, result);
 }
 
-// A typed array of 32-bit words. Not ReadBytes: the pages of tables are of shared memory (src/base/page-memory.ts), which that
-// takes for none.
-bool ReadWords(const Napi::CallbackInfo& info, Bytes* bytes) {
-  void* data = nullptr;
-  size_t length = 0;
-  napi_typedarray_type type;
-  if (napi_get_typedarray_info(info.Env(), info[0], &type, &length, &data, nullptr, nullptr) == napi_ok &&
-      (type == napi_uint32_array || type == napi_int32_array)) {
-    *bytes = Bytes{static_cast<uint8_t*>(data), length * sizeof(uint32_t)};
-    return true;
-  }
-  Napi::TypeError::New(info.Env(), "expected an Uint32Array or Int32Array").ThrowAsJavaScriptException();
-  return false;
-}
-
 // madvise(2) for the system pages that lie whole within the array.
 Napi::Value Advise(const Napi::CallbackInfo& info, int advice) {
   Bytes bytes;
-  if (!ReadWords(info, &bytes)) return info.Env().Undefined();
+  if (!ReadWords(info[0], &bytes)) return info.Env().Undefined();
   auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
   uintptr_t begin = (reinterpret_cast<uintptr_t>(bytes.data) + page - 1) / page * page;
   uintptr_t end = (reinterpret_cast<uintptr_t>(bytes.data) + bytes.size) / page * page;
@@ -156,7 +141,7 @@ Napi::Value PreferHugePages(const Napi::CallbackInfo& info) { return Advise(info
 // arguments: array, bytes of a huge page. Gives how many bytes of the array lie before the first one.
 Napi::Value ToHugePage(const Napi::CallbackInfo& info) {
   Bytes bytes;
-  if (!ReadWords(info, &bytes)) return info.Env().Undefined();
+  if (!ReadWords(info[0], &bytes)) return info.Env().Undefined();
   auto huge = static_cast<uintptr_t>(Integer(info, 1));
   return Result(info, huge == 0 ? 0 : static_cast<long>((huge - reinterpret_cast<uintptr_t>(bytes.data) % huge) % huge));
 }

@@ -14,8 +14,9 @@
  *                           [page page page pa|ge page ...]    regions, in blocks of a huge page
  * ```
  * Of a large table every access misses the processor's list of memory pages, if those are of 4 KiB: 220 ns instead of
- * 160 among 180 MB. So it lies in huge pages, which also come with one fault instead of 512. The memory of a block goes
- * back as a whole, or what is left of it would be of small pages again; for that the pages of a block are one table's.
+ * 160 among 180 MB. So it lies in huge pages, which also come with one fault instead of 512, and a block ahead of their
+ * use, in another thread. The memory of a block goes back as a whole, or what is left of it would be of small pages again; for
+ * that the pages of a block are one table's.
  */
 
 /** What x86-64 and, with pages of 4 KiB, 64-bit ARM have as huge page (linux: HPAGE_PMD_SIZE). */
@@ -31,6 +32,8 @@ export interface MemoryCalls {
   release(array: Page): void;
   /** From now on memory comes under this array in huge pages, where the system has them. */
   preferHuge(array: Page): void;
+  /** Brings memory under the array, some time soon and without anybody waiting for it. */
+  populate(array: Page): void;
   /** Bytes from the beginning of the array to the next huge page. */
   toHugePage(array: Page): number;
 }
@@ -84,7 +87,10 @@ export class PageArena<Kind extends Page> {
   /** Without memory. */
   private readonly shells: Kind[] = [];
   private readonly regions: Region[] = [];
+  /** The region that comes next, made before it is needed. */
+  private next: Region | null = null;
   private singles: number;
+  private readonly pagesAhead: number;
 
   /** @param words of a page */
   constructor(
@@ -94,6 +100,7 @@ export class PageArena<Kind extends Page> {
   ) {
     this.pageBytes = words * 4;
     this.singles = Math.ceil(SINGLE_BYTES / this.pageBytes);
+    this.pagesAhead = Math.ceil(HUGE_BYTES / this.pageBytes);
   }
 
   /** A page. It holds anything. */
@@ -101,8 +108,15 @@ export class PageArena<Kind extends Page> {
     const used = this.waiting.pop();
     if (used !== undefined) return used;
     const page = this.shells.pop() ?? this.fresh();
-    this.regionOf(page)?.enter(page);
+    this.regionOf(page)?.enter(page, this.memory.calls);
+    this.foresee();
     return page;
+  }
+
+  /** Of pages that have been used before, too, the memory comes before they are needed again. */
+  private foresee(): void {
+    const page = this.shells.at(-this.pagesAhead);
+    if (page !== undefined) this.regionOf(page)?.expect(page, this.memory.calls);
   }
 
   /** The page is not used any more, by anybody. */
@@ -123,17 +137,21 @@ export class PageArena<Kind extends Page> {
   }
 
   private fresh(): Kind {
+    const region = this.regions.at(-1);
+    const left = this.singles > 0 ? this.singles * this.pageBytes : (region?.room ?? 0);
+    if (left < HUGE_BYTES) this.next ??= Region.make(this.memory.calls);
     if (this.singles > 0) {
       this.singles--;
       return this.single();
     }
-    let region = this.regions.at(-1);
-    if (region === undefined || region.room < this.pageBytes) {
-      const added = Region.make(this.memory.calls);
-      if (added === null) return this.single();
-      this.regions.push(added);
-      region = added;
-    }
+    if (left >= this.pageBytes) return this.cut(region!);
+    if (this.next === null) return this.single();
+    this.regions.push(this.next);
+    this.next = null;
+    return this.cut(this.regions.at(-1)!);
+  }
+
+  private cut(region: Region): Kind {
     return new this.kind(region.buffer, region.take(this.pageBytes), this.words);
   }
 
@@ -150,6 +168,8 @@ export class PageArena<Kind extends Page> {
 class Region {
   /** Pages with memory in each block. */
   private readonly users = new Uint16Array(REGION_BLOCKS);
+  /** Blocks that have memory or are about to get it. */
+  private readonly populated = new Uint8Array(REGION_BLOCKS);
   private taken = 0;
 
   private constructor(
@@ -165,6 +185,7 @@ class Region {
       const start = calls?.toHugePage(new Uint32Array(buffer, 0, 1)) ?? 0;
       const region = new Region(buffer, start);
       calls?.preferHuge(new Uint32Array(buffer, start, (REGION_BLOCKS * HUGE_BYTES) / 4));
+      region.populate(0, calls);
       return region;
     } catch (error) {
       // A limit of the process (RLIMIT_AS, vm.overcommit_memory 2): smaller pieces may still be had.
@@ -186,18 +207,36 @@ class Region {
   }
 
   /** Memory comes under the page. */
-  enter(page: Page): void {
+  enter(page: Page, calls: MemoryCalls | null): void {
     const last = this.lastBlock(page);
-    for (let block = this.firstBlock(page); block <= last; block++) this.users[block]!++;
+    for (let block = this.firstBlock(page); block <= last; block++) {
+      this.users[block]!++;
+      this.populated[block] = 1;
+    }
+    if (last + 1 < REGION_BLOCKS) this.populate(last + 1, calls);
   }
 
   /** What is under the page is not needed any more: blocks that nobody else uses go back. */
   leave(page: Page, calls: MemoryCalls | null): void {
     const last = this.lastBlock(page);
-    for (let block = this.firstBlock(page); block <= last; block++) {
-      this.users[block]!--;
-      if (this.users[block] === 0) calls?.release(this.block(block));
+    for (let block = this.firstBlock(page); block <= last; block++) this.users[block]!--;
+    // The block behind them may have got memory that nobody has used.
+    for (let block = this.firstBlock(page); block <= Math.min(last + 1, REGION_BLOCKS - 1); block++) {
+      if (this.users[block] !== 0 || this.populated[block] === 0) continue;
+      this.populated[block] = 0;
+      calls?.release(this.block(block));
     }
+  }
+
+  /** The page will be used soon. */
+  expect(page: Page, calls: MemoryCalls | null): void {
+    this.populate(this.firstBlock(page), calls);
+  }
+
+  private populate(block: number, calls: MemoryCalls | null): void {
+    if (this.populated[block] === 1) return;
+    this.populated[block] = 1;
+    calls?.populate(this.block(block));
   }
 
   private block(block: number): Uint32Array {

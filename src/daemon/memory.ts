@@ -1,6 +1,6 @@
 import { HUGE_BYTES, type MemoryCalls, pageMemory } from '../base/page-memory.js';
 import type { Scheduler } from '../base/scheduler.js';
-import { forgetProgram, preferHugePages, releaseMemory, toHugePage } from '../native/index.js';
+import { forgetProgram, populateAhead, preferHugePages, releaseMemory, toHugePage } from '../native/index.js';
 
 /** Of the tables' memory, how much goes back before others get their turn: below a millisecond. */
 const BYTES_PER_TURN = 10 << 20;
@@ -8,6 +8,7 @@ const BYTES_PER_TURN = 10 << 20;
 const MEMORY_CALLS: MemoryCalls = {
   release: releaseMemory,
   preferHuge: preferHugePages,
+  populate: populateAhead,
   toHugePage: (array) => toHugePage(array, HUGE_BYTES),
 };
 

@@ -74,6 +74,7 @@ export interface Addon {
   enterNetworkNamespace(path: string): number;
   releaseMemory(array: Uint32Array | Int32Array): number;
   preferHugePages(array: Uint32Array | Int32Array): number;
+  populateAhead(array: Uint32Array | Int32Array): void;
   toHugePage(array: Uint32Array | Int32Array, bytes: number): number;
   forgetProgram(): number;
   meterLoop(counts: Uint32Array, longest: Float64Array, workCounts: Uint32Array, workLongest: Float64Array): number;

@@ -321,6 +321,12 @@ export function preferHugePages(array: Uint32Array | Int32Array): void {
   if (result !== -EINVAL) check('madvise', 'a region of tables', result);
 }
 
+/**
+ * madvise(2), MADV_POPULATE_WRITE, in another thread: memory comes under the array, which is of whole system pages, before it is
+ * used. A kernel before 5.14 cannot, and leaves it to the first use.
+ */
+export const populateAhead: Addon['populateAhead'] = addon.populateAhead;
+
 /** Bytes from the beginning of the array to the first multiple of `bytes` in memory. */
 export function toHugePage(array: Uint32Array | Int32Array, bytes: number): number {
   return addon.toHugePage(array, bytes);

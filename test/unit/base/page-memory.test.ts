@@ -12,11 +12,15 @@ const BOUNDARY = 4096;
 class Recorder implements MemoryCalls {
   readonly released: Page[] = [];
   readonly huge: Page[] = [];
+  readonly populated: Page[] = [];
   release(array: Page): void {
     this.released.push(array.fill(0));
   }
   preferHuge(array: Page): void {
     this.huge.push(array);
+  }
+  populate(array: Page): void {
+    this.populated.push(array);
   }
   toHugePage(): number {
     return BOUNDARY;
@@ -132,11 +136,40 @@ describe('pages of a large table', () => {
     };
     expect(give(0, 1, 2)).toEqual([]);
     expect(give(3)).toEqual([0]);
-    expect(give(4, 5)).toEqual([]);
-    expect(give(6)).toEqual([1, 2]);
+    // With a fourth one that was about to be used.
+    expect(give(4, 5, 6)).toEqual([2, 3, 1]);
     const again = takeMany(arena, 7);
     expect(new Set(again)).toEqual(new Set(pages));
     expect(system.huge).toHaveLength(1);
+  });
+
+  it('get their memory a huge page ahead of their use, once', () => {
+    const { memory, system } = attached();
+    const arena = arenaOf(memory, ROWS);
+    const populated = (pages: number): number[] => {
+      takeMany(arena, pages);
+      return system.populated.splice(0).map(({ byteOffset }) => (byteOffset - BOUNDARY) / HUGE_BYTES);
+    };
+    expect(populated(SINGLE_PAGES - 4)).toEqual([]);
+    expect(populated(4)).toEqual([0]);
+    expect(populated(1)).toEqual([1]);
+    expect(populated(2)).toEqual([]);
+    expect(populated(1)).toEqual([2]);
+    // To the end of the region, and the beginning of the next one.
+    expect(populated(47)).toEqual([3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0]);
+  });
+
+  it('get it ahead of their use the second time, too', () => {
+    const { memory, system } = attached();
+    const arena = arenaOf(memory, ROWS);
+    for (const page of takeMany(arena, SINGLE_PAGES + 2)) arena.give(page);
+    memory.releaseSome(1e9);
+    system.populated.length = 0;
+    takeMany(arena, SINGLE_PAGES - 4);
+    expect(system.populated).toEqual([]);
+    takeMany(arena, 4);
+    expect(system.populated.map(({ byteOffset }) => byteOffset)).toEqual([BOUNDARY]);
+    expect(arena.take().byteOffset).toBe(BOUNDARY);
   });
 
   it('of another table are in other huge pages', () => {

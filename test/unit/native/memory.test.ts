@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { HUGE_BYTES } from '../../../src/base/page-memory.js';
-import { forgetProgram, preferHugePages, releaseMemory, toHugePage } from '../../../src/native/index.js';
+import { forgetProgram, populateAhead, preferHugePages, releaseMemory, toHugePage } from '../../../src/native/index.js';
 
 const MEGABYTES = 64;
 
@@ -63,4 +63,14 @@ it('memory that is to be of huge pages is, from the first boundary on, and goes 
   releaseMemory(blocks);
   expect(hugeKilobytes()! - before).toBeLessThan((4 * HUGE_BYTES) / 1024);
   expect(blocks[5]).toBe(0);
+});
+
+it('memory comes under an array without anybody touching it', async () => {
+  const buffer = new SharedArrayBuffer(MEGABYTES << 20);
+  const before = residentBytes();
+  const start = toHugePage(new Uint32Array(buffer), 4096);
+  const array = new Uint32Array(buffer, start, (48 << 20) / 4);
+  populateAhead(array);
+  await vi.waitFor(() => expect(residentBytes() - before).toBeGreaterThan(40 << 20), { timeout: 10_000 });
+  expect(array[array.length - 1]).toBe(0);
 });
