@@ -14,11 +14,11 @@ export class ArrivalWatch {
     this.process = new LineProcess(namespace, 'bench/end-to-end/arrival-process');
   }
 
-  /** @returns milliseconds from the call of `happens`, which does not return before it is over, to the last flow */
-  async after(flows: number, happens: () => void): Promise<number> {
+  /** @returns milliseconds from the call of `happens` to the last flow */
+  async after(flows: number, happens: () => unknown): Promise<number> {
     await this.process.ask(flows);
     const begin = process.hrtime.bigint();
-    happens();
+    await happens();
     const { atNs } = await this.process.ask('when');
     return Number(BigInt(atNs!) - begin) / 1e6;
   }

@@ -30,8 +30,8 @@ function measureBurst(
 ): Promise<Sample> {
   return Session.run(flows, async (session) => {
     const { a, b } = session;
-    await b.start(receiving, flows, 'usual');
-    await a.start(sending, flows, 'usual');
+    await b.start(receiving, flows, { buffers: 'usual' });
+    await a.start(sending, flows, { buffers: 'usual' });
     await session.greet();
     const begin = performance.now();
     await a.load.run('create', flows, { perCall: BATCH });

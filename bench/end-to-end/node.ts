@@ -12,6 +12,11 @@ import { type Sampled, Sampler } from './sampler.js';
 /** Longest wait for any reply of a daemon: the original's commit of a million flows takes half a minute. */
 const REPLY_MS = 300_000;
 
+interface NodeOptions {
+  readonly buffers?: 'ample' | 'usual';
+  readonly modeClauses?: readonly string[];
+}
+
 /** One firewall of a session: its daemon, the meter on it, and a generator in its namespace. */
 export class BenchNode {
   readonly load: LoadGenerator;
@@ -38,11 +43,17 @@ export class BenchNode {
   /**
    * Starts the daemon.
    * @param buffers how large the buffers of its sockets are: for work without loss, or as in the original's example
+   * @param modeClauses of the `Mode` block
    * @returns milliseconds until it answered a request
    */
-  async start(implementation: Implementation, flows: number, buffers: 'ample' | 'usual' = 'ample'): Promise<number> {
+  async start(
+    implementation: Implementation,
+    flows: number,
+    { buffers = 'ample', modeClauses = [] }: NodeOptions = {},
+  ): Promise<number> {
     this.firewall.prepareDaemon(implementation, {
       mode: 'FTFW',
+      modeClauses,
       link: this.firewall.link('UDP', 'v4', buffers === 'ample' ? LINK_CLAUSES : []),
       generalClauses: buffers === 'ample' ? generalClauses(flows) : USUAL_CLAUSES,
       hashSize: 65_536,

@@ -5,6 +5,7 @@ import { BURST_FACTOR, burstSession } from './burst.js';
 import { sweepGroups } from './cpu.js';
 import { floorsOf, type KernelCosts, measureKernel } from './floors.js';
 import { withRoomFor } from './host-limits.js';
+import { injectionSession } from './injection.js';
 import type { Floors, Sample } from './measures.js';
 import { ratesSession } from './rates.js';
 import { receiverSession } from './receiver.js';
@@ -17,6 +18,7 @@ import { takeoverSession } from './takeover.js';
 const SESSIONS: Readonly<Record<string, (context: SessionContext) => Promise<Sample>>> = {
   sender: senderSession,
   receiver: receiverSession,
+  injection: injectionSession,
   rates: ratesSession,
   takeover: takeoverSession,
   burst: burstSession,

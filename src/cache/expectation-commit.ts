@@ -1,9 +1,9 @@
 import type { Clock } from '../base/clock.js';
+import { describe } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
-import type { Scheduler } from '../base/scheduler.js';
 import type { Expectation } from '../flow/expectation.js';
 import { expectationLine } from '../flow/expectation-format.js';
-import { type CommitResult, EXPIRED_TIMEOUT, SLICE_MS, secondsText } from './commit.js';
+import { type CommitResult, EXPIRED_TIMEOUT, secondsText } from './commit.js';
 import type { ExpectationEntry } from './expectation-entry.js';
 
 /** The kernel as the commit of expectations sees it; see CommitKernel. */
@@ -18,7 +18,8 @@ export interface ExpectationKernel {
   createExpectation(expectation: Expectation, timeoutSeconds: number, setup: boolean, tag: number): void;
   /** Adds "delete this expectation". @param tag comes back with a failure; without it, failing is no failure */
   deleteExpectation(expectation: Expectation, timeoutSeconds: number, tag?: number): void;
-  submit(failed: (tag: number, errno: number) => void): void;
+  /** See CommitKernel. */
+  submitAhead(failed: (tag: number, errno: number) => void, done: (error: Error | null) => void): void;
   errorText(errno: number): string;
 }
 
@@ -27,13 +28,14 @@ export interface ExpectationCommitContext {
   readonly entries: readonly ExpectationEntry[];
   readonly kernel: ExpectationKernel;
   readonly clock: Clock;
-  readonly scheduler: Scheduler;
   readonly log: Logger;
   /** CommitTimeout in seconds; null: the replicated timeout less its age. */
   readonly commitTimeout: number | null;
 }
 
 // asm-generic/errno-base.h and errno.h
+/** For entries of a batch that the kernel took nothing of. */
+const EIO = 5;
 const EEXIST = 17;
 const EINVAL = 22;
 const EOPNOTSUPP = 95;
@@ -49,6 +51,9 @@ export function canDoWithoutSetup({ class: policy, nat, functionName }: Expectat
   if (errno !== EINVAL && errno !== EOPNOTSUPP) return false;
   return (policy ?? 0) !== 0 || nat !== null || functionName !== '';
 }
+
+/** An entry that the kernel did not take, and why. */
+type Refusal = readonly [tag: number, errno: number];
 
 /** How an entry is tried, in this order as far as the kernel's refusals lead. */
 type Attempt = 'create' | 'recreate' | 'plain';
@@ -71,53 +76,54 @@ export class ExpectationCommit {
     this.startMs = context.clock.monotonicMs();
   }
 
-  /** Does the first slice at once and goes on by itself. */
-  run(): void {
-    const { clock, scheduler, entries } = this.context;
-    const sliceEnd = clock.monotonicMs() + SLICE_MS;
-    while (this.next < entries.length) {
-      this.batch();
-      if (clock.monotonicMs() >= sliceEnd) {
-        scheduler.soon(() => this.run());
-        return;
-      }
-    }
+  /** A batch at a time; others have their turn while the kernel carries it out. Never rejects. */
+  async run(): Promise<void> {
+    while (this.next < this.context.entries.length) await this.batch();
     this.finish();
   }
 
-  private batch(): void {
+  private async batch(): Promise<void> {
     const first = this.next;
     this.next = Math.min(this.context.entries.length, first + Math.min(this.context.kernel.room, MOST_AT_ONCE));
     const tags = Array.from({ length: this.next - first }, (_, index) => first + index);
-    const created = this.attempt(tags, 'create');
+    const created = await this.attempt(tags, 'create');
     const existing = created.filter(([, errno]) => errno === EEXIST).map(([tag]) => tag);
-    const open = [...created.filter(([, errno]) => errno !== EEXIST), ...this.inTurns(existing, 'recreate')];
+    const open = [...created.filter(([, errno]) => errno !== EEXIST), ...(await this.inTurns(existing, 'recreate'))];
     const unknown = open.filter(([tag, errno]) => this.canDoWithout(tag, errno)).map(([tag]) => tag);
     const rest = open.filter(([tag, errno]) => !this.canDoWithout(tag, errno));
-    const refused = [...rest, ...this.inTurns(unknown, 'plain')];
+    const refused = [...rest, ...(await this.inTurns(unknown, 'plain'))];
     for (const [tag, errno] of refused) this.refused(tag, errno);
     this.result.committed += tags.length - refused.length;
   }
 
   /** Two requests an entry may be more than fits into a batch. */
-  private inTurns(tags: readonly number[], attempt: Attempt): [tag: number, errno: number][] {
+  private async inTurns(tags: readonly number[], attempt: Attempt): Promise<Refusal[]> {
     const each = Math.max(1, Math.floor(Math.min(this.context.kernel.room, MOST_AT_ONCE) / 2));
-    const refused: [number, number][] = [];
-    for (let at = 0; at < tags.length; at += each) refused.push(...this.attempt(tags.slice(at, at + each), attempt));
+    const refused: Refusal[] = [];
+    for (let at = 0; at < tags.length; at += each) {
+      refused.push(...(await this.attempt(tags.slice(at, at + each), attempt)));
+    }
     return refused;
   }
 
-  private attempt(tags: readonly number[], attempt: Attempt): [tag: number, errno: number][] {
-    const { kernel, entries } = this.context;
-    const refused: [number, number][] = [];
+  private attempt(tags: readonly number[], attempt: Attempt): Promise<Refusal[]> {
+    const { kernel, entries, log } = this.context;
+    const refused: Refusal[] = [];
     for (const tag of tags) {
       const entry = entries[tag]!;
       const timeout = this.timeoutOf(entry);
       if (attempt === 'recreate') kernel.deleteExpectation(entry.expectation, timeout);
       kernel.createExpectation(entry.expectation, timeout, attempt !== 'plain', tag);
     }
-    kernel.submit((tag, errno) => refused.push([tag, errno]));
-    return refused;
+    return new Promise((resolve) =>
+      kernel.submitAhead(
+        (tag, errno) => refused.push([tag, errno]),
+        (error) => {
+          if (error !== null) log.error(`commit: ${describe(error)}`);
+          resolve(error === null ? refused : tags.map((tag) => [tag, EIO]));
+        },
+      ),
+    );
   }
 
   private canDoWithout(tag: number, errno: number): boolean {

@@ -1,28 +1,42 @@
+import type { Clock } from '../base/clock.js';
 import { describe } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
-import type { Scheduler } from '../base/scheduler.js';
+import type { Scheduler, Timer } from '../base/scheduler.js';
 import { sameIdentity } from '../flow/identity.js';
-import { K_ASIDE_MASK, K_LABELS, K_STATUS, K_TIMEOUT, KNOWN } from '../flow/layout.js';
-import type { FlowRef } from '../flow/ref.js';
-import { FlowScratch } from '../flow/scratch.js';
+import { K_LABELS, K_STATUS, K_TIMEOUT, KNOWN, ROW_WORDS } from '../flow/layout.js';
+import { FlowPointer, type FlowRef } from '../flow/ref.js';
 import { FLOW_DESTROY, FLOW_NEW } from '../wire/tables.js';
 import { FailureLog } from './failure-log.js';
+import {
+  afterFailure,
+  CREATE,
+  CREATE_LATER,
+  DELETE,
+  FAILED,
+  InjectBatch,
+  RECREATE,
+  SETTLED,
+  UPDATE,
+  UPDATE_WITHOUT_LABELS,
+  UPDATE_WITHOUT_STATUS,
+} from './inject-batch.js';
 
 /**
- * The kernel as direct injection sees it: requests gather in one batch, `submit` hands them over in one system call and
- * reports the ones that failed, before it returns. `tag` comes back with a failure.
+ * The kernel as direct injection sees it: requests gather in one batch, `submitAhead` hands them over in one system call.
+ * `tag` comes back with a failure.
  */
 export interface InjectKernel {
-  /** Requests that still fit into the batch. */
-  readonly room: number;
   /** @param timeoutSeconds TIMEOUT_AS_KNOWN: the flow's own */
   create(flow: FlowRef, timeoutSeconds: number, tag: number): void;
   /** @param without K_ bits of attributes to leave out */
   update(flow: FlowRef, tag: number, without: number): void;
   /** @param tag NO_TAG: nobody wants to know whether it failed */
   delete(flow: FlowRef, timeoutSeconds: number, tag: number): void;
-  /** @throws Error when the kernel took nothing of the batch */
-  submit(failed: (tag: number, errno: number) => void): void;
+  /**
+   * Carries out the batch without waiting for it. `done` follows the failures, with the error when the kernel took nothing
+   * of it.
+   */
+  submitAhead(failed: (tag: number, errno: number) => void, done: (error: Error | null) => void): void;
   /** strerror text of an errno. */
   errorText(errno: number): string;
 }
@@ -30,10 +44,13 @@ export interface InjectKernel {
 /** What direct injection is given. */
 export interface InjectContext {
   readonly kernel: InjectKernel;
+  readonly clock: Clock;
   readonly scheduler: Scheduler;
   readonly log: Logger;
   /** The flow as the original prints it under a warning, without line end. */
   describe(flow: FlowRef): string;
+  /** As many messages wait as may: no more are to be read from the peers, until half of them are done (`false`). */
+  hold(on: boolean): void;
 }
 
 /** The lines of `external inject:`. */
@@ -56,29 +73,21 @@ const OWN_TIMEOUT = -1;
  */
 const DEFAULT_TIMEOUT = 60;
 
-/** Messages that wait for the end of the turn; each may need two requests, a delete and a create. */
-const SLOTS = 128;
+/**
+ * Messages that may wait for the kernel, some 6 MB. Whoever empties a large table holds it for seconds; six of them at the
+ * 5,000 changes a second of a busy firewall fit (doc/decisions/0011-injection-queue.md).
+ */
+export const MOST_WAITING = 32_768;
+/**
+ * Milliseconds from one batch to the next, unless that is full: to wake the other thread and to be woken takes as long as ten
+ * flows. A message that comes by itself goes at once.
+ */
+const GATHER_MS = 1;
+/** Batches kept for reuse: what a steady load needs. */
+const SPARE_BATCHES = 4;
 
-// Error numbers of the kernel that say what to try instead (asm-generic/errno-base.h).
-const ENOENT = 2;
-const EBUSY = 16;
-const EEXIST = 17;
-/** Labels, and no rule that uses `ct label`. */
-const ENOSPC = 28;
-
-// What is tried with a message's flow; what follows upon a failure is in `afterFailure`.
-const SETTLED = 0;
-const CREATE = 1;
-const UPDATE = 2;
-const UPDATE_WITHOUT_STATUS = 3;
-const UPDATE_WITHOUT_LABELS = 4;
-const DELETE = 5;
-/** Delete, then create. */
-const RECREATE = 6;
-/** A create after what else the batch has to do: the master of a related flow may be among it. */
-const CREATE_LATER = 7;
-/** Nothing more to try. */
-const FAILED = 8;
+/** Something else that is carried out in the order of the messages; `done` is to be called at its end, perhaps at once. */
+export type InjectTask = (done: () => void) => void;
 
 /**
  * DisableExternalCache: what the peers tell goes straight into the kernel (spec/sync.md "Direct inject").
@@ -92,20 +101,30 @@ const FAILED = 8;
  *              └──any other──────────────────────────────>        "
  *   DESTROY  delete, and none there is fine
  * ```
- * Messages of a turn gather in slots and go to the kernel in one batch at its end, in their order; what failed is tried
- * as above, a batch for each step. A message carries all its flow has, so that of several messages of one flow only the
- * last needs a second try.
+ * Messages gather in batches. One batch at a time is with the kernel, in another thread, and the next one begins when all of
+ * it has succeeded or failed for good: so the kernel is told of each flow in the order of the messages. What failed is tried
+ * as above, a request batch for each step. A message carries all its flow has, so that of several messages of one flow only
+ * the last needs a second try.
  */
 export class DirectInject {
   readonly counters = new InjectCounters();
 
-  private readonly slots = Array.from({ length: SLOTS }, () => new FlowScratch());
-  private readonly types = new Uint8Array(SLOTS);
-  private readonly attempts = new Uint8Array(SLOTS);
-  private readonly errnos = new Int32Array(SLOTS);
-  /** Whether the flow was deleted and created anew, for the words of a warning. */
-  private readonly recreated = new Uint8Array(SLOTS);
-  private used = 0;
+  /** What waits, in its order; the last batch may be filled further. */
+  private queue: (InjectBatch | InjectTask)[] = [];
+  private readonly spare: InjectBatch[] = [];
+  /** The last of `queue`, when it is a batch. */
+  private filling: InjectBatch | null = null;
+  private current: InjectBatch | null = null;
+  /** The kernel, or a task, has not answered yet. */
+  private asked = false;
+  private proceeding = false;
+  /** When a batch was begun. */
+  private begunMs = Number.NEGATIVE_INFINITY;
+  private gathering: Timer | null = null;
+  /** Messages and tasks that are not over. */
+  private unsettled = 0;
+  private held = false;
+  private readonly pointer = new FlowPointer();
   /** Expectations that cannot be injected are told by it as well. */
   readonly failures: FailureLog;
 
@@ -113,56 +132,152 @@ export class DirectInject {
     this.failures = new FailureLog(context);
   }
 
+  /** Messages that the kernel has not been told yet. */
+  get waiting(): number {
+    return this.unsettled;
+  }
+
   /**
-   * What a peer's message says of a flow; carried out at the end of the turn at the latest.
+   * What a peer's message says of a flow. It goes to the kernel when a batch is full, or at the end of the turn, unless the
+   * kernel is not done with what came before.
    *
    * @param type FLOW_NEW, FLOW_UPDATE or FLOW_DESTROY
    */
   apply(type: number, flow: FlowRef): void {
-    if (this.used === SLOTS) this.endTurn();
-    const slot = this.used++;
-    keep(this.slots[slot]!, flow);
-    this.types[slot] = type;
-    this.attempts[slot] = type === FLOW_NEW ? CREATE : type === FLOW_DESTROY ? DELETE : UPDATE;
-    this.errnos[slot] = 0;
-    this.recreated[slot] = 0;
+    let batch = this.filling;
+    if (batch === null || batch.isFull) {
+      batch = this.spare.pop() ?? new InjectBatch();
+      this.queue.push(batch);
+      this.filling = batch;
+    }
+    batch.add(type, flow);
+    this.unsettled++;
+    if (batch.isFull) this.proceed();
   }
 
-  /** Carries out what was told this turn. */
+  /** Carries something else out behind the messages so far and before those that follow. */
+  perform(task: InjectTask): void {
+    this.queue.push(task);
+    this.filling = null;
+    this.unsettled++;
+    this.proceed();
+    this.look();
+  }
+
+  /** Begins with what was told this turn. */
   endTurn(): void {
-    if (this.used === 0) return;
-    while (this.batch());
-    for (let slot = 0; slot < this.used; slot++) this.settle(slot);
-    this.used = 0;
+    this.proceed();
+    this.look();
+  }
+
+  /** The daemon ends: what waits stays undone. */
+  close(): void {
+    this.gathering?.cancel();
+    this.queue = [];
+    this.filling = null;
+    this.failures.close();
+  }
+
+  /** Resolves when what was told so far has been carried out. */
+  settled(): Promise<void> {
+    return new Promise((resolve) =>
+      this.perform((done) => {
+        done();
+        resolve();
+      }),
+    );
   }
 
   /** There is nothing to flush: the kernel's table is not ours. */
   flush(): void {}
 
-  /** One step of every message that is not settled. @returns false when all are */
-  private batch(): boolean {
-    const { kernel } = this.context;
-    let any = false;
-    for (let slot = 0; slot < this.used; slot++) any = this.add(slot) || any;
-    if (!any) return false;
-    try {
-      kernel.submit(this.refused);
-    } catch (error) {
-      this.giveUp(error);
-      return false;
+  /** Does what can be done without waiting; a kernel that answers at once finds the loop below. */
+  private proceed(): void {
+    if (this.proceeding) return;
+    this.proceeding = true;
+    while (!this.asked && this.step());
+    this.proceeding = false;
+  }
+
+  /** @returns false when nothing is left to be done now */
+  private step(): boolean {
+    if (this.current === null) return this.begin();
+    if (this.attemptAll(this.current)) {
+      this.asked = true;
+      this.context.kernel.submitAhead(this.refused, this.answered);
+    } else {
+      this.end(this.current);
     }
-    // Backwards: a slot may be given to a later one of its flow, which must have had its own result then.
-    for (let slot = this.used - 1; slot >= 0; slot--) this.nextAttempt(slot);
     return true;
   }
 
-  /** Adds the requests of the slot's next attempt. */
-  private add(slot: number): boolean {
-    const { kernel } = this.context;
-    const flow = this.slots[slot]!;
-    const attempt = this.attempts[slot]!;
+  private begin(): boolean {
+    const { queue } = this;
+    const next = queue[0];
+    if (next === undefined || (next === this.filling && this.gathers(next))) return false;
+    queue.shift();
+    if (next === this.filling) this.filling = null;
+    if (next instanceof InjectBatch) {
+      this.current = next;
+      return true;
+    }
+    this.asked = true;
+    next(() => {
+      this.asked = false;
+      this.unsettled--;
+      this.look();
+      this.proceed();
+    });
+    return true;
+  }
+
+  /** Whether more messages are waited for. */
+  private gathers({ isFull }: InjectBatch): boolean {
+    if (isFull) return false;
+    const { clock, scheduler } = this.context;
+    const nowMs = clock.monotonicMs();
+    if (nowMs - this.begunMs < GATHER_MS) {
+      this.gathering ??= scheduler.after(GATHER_MS, () => {
+        this.gathering = null;
+        this.proceed();
+      });
+      return true;
+    }
+    this.begunMs = nowMs;
+    return false;
+  }
+
+  /** Every message of the batch has succeeded or failed. */
+  private end(batch: InjectBatch): void {
+    for (let slot = 0; slot < batch.used; slot++) this.settle(batch, slot);
+    this.unsettled -= batch.used;
+    this.current = null;
+    batch.used = 0;
+    if (this.spare.length < SPARE_BATCHES) this.spare.push(batch);
+    this.look();
+  }
+
+  private look(): void {
+    const { unsettled, held } = this;
+    if (held ? unsettled > MOST_WAITING >>> 1 : unsettled < MOST_WAITING) return;
+    this.held = !held;
+    this.context.hold(this.held);
+  }
+
+  /** Adds the next requests of every message that is not settled. @returns whether there are any */
+  private attemptAll(batch: InjectBatch): boolean {
+    let any = false;
+    for (let slot = 0; slot < batch.used; slot++) any = this.attempt(batch, slot) || any;
+    return any;
+  }
+
+  private attempt(batch: InjectBatch, slot: number): boolean {
+    const attempt = batch.attempts[slot]!;
     if (attempt === SETTLED || attempt === FAILED) return false;
-    this.errnos[slot] = 0;
+    const { kernel } = this.context;
+    const { pointer: flow } = this;
+    batch.errnos[slot] = 0;
+    batch.point(slot, flow);
     switch (attempt) {
       case CREATE:
       case CREATE_LATER:
@@ -181,7 +296,7 @@ export class DirectInject {
         kernel.delete(flow, OWN_TIMEOUT, slot);
         return true;
       default:
-        this.recreated[slot] = 1;
+        batch.recreated[slot] = 1;
         kernel.delete(flow, OWN_TIMEOUT, NO_TAG);
         kernel.create(flow, timeoutOf(flow), slot);
         return true;
@@ -189,40 +304,40 @@ export class DirectInject {
   }
 
   private readonly refused = (slot: number, errno: number): void => {
-    this.errnos[slot] = errno;
+    this.current!.errnos[slot] = errno;
   };
 
-  private nextAttempt(slot: number): void {
-    const attempt = this.attempts[slot]!;
+  private readonly answered = (error: Error | null): void => {
+    const batch = this.current!;
+    this.asked = false;
+    if (error !== null) this.giveUp(batch, error);
+    // Backwards: a slot may be given to a later one of its flow, which must have had its own result then.
+    else for (let slot = batch.used - 1; slot >= 0; slot--) this.nextAttempt(batch, slot);
+    this.proceed();
+  };
+
+  private nextAttempt(batch: InjectBatch, slot: number): void {
+    const { attempts, errnos, types } = batch;
+    const attempt = attempts[slot]!;
     if (attempt === SETTLED || attempt === FAILED) return;
-    const errno = this.errnos[slot]!;
-    const next = errno === 0 ? SETTLED : afterFailure(attempt, errno, this.used === 1);
-    this.attempts[slot] = next;
+    const errno = errnos[slot]!;
+    const next = errno === 0 ? SETTLED : afterFailure(attempt, errno, batch.used === 1);
+    attempts[slot] = next;
     if (next === SETTLED || next === FAILED) return;
-    const last = this.lastOfFlow(slot);
+    const last = lastOfFlow(batch, slot);
     if (last === slot) return;
     // A later message says what the flow is to be now. A delete has done so; else all of it is made anew.
-    this.attempts[slot] = SETTLED;
-    this.errnos[slot] = 0;
-    if (this.types[last] !== FLOW_DESTROY) this.attempts[last] = RECREATE;
-  }
-
-  /** The last slot that holds the same flow. */
-  private lastOfFlow(slot: number): number {
-    const { words, at } = this.slots[slot]!;
-    for (let other = this.used - 1; other > slot; other--) {
-      const flow = this.slots[other]!;
-      if (sameIdentity(words, at, flow.words, flow.at)) return other;
-    }
-    return slot;
+    attempts[slot] = SETTLED;
+    errnos[slot] = 0;
+    if (types[last] !== FLOW_DESTROY) attempts[last] = RECREATE;
   }
 
   /** Counts how the message ended. */
-  private settle(slot: number): void {
+  private settle(batch: InjectBatch, slot: number): void {
     const { counters } = this;
-    const failed = this.attempts[slot] === FAILED;
-    const type = this.types[slot]!;
-    const errno = this.errnos[slot]!;
+    const failed = batch.attempts[slot] === FAILED;
+    const type = batch.types[slot]!;
+    const errno = batch.errnos[slot]!;
     if (type === FLOW_NEW) {
       if (failed) counters.createFailed++;
       else counters.created++;
@@ -231,69 +346,46 @@ export class DirectInject {
       else if (errno === 0) counters.destroyed++;
     } else if (failed) counters.updateFailed++;
     else counters.updated++;
-    if (failed) this.warn(slot, errno);
+    if (failed) this.warn(batch, slot, errno);
   }
 
   /** The kernel took nothing: every message that is not settled has failed. */
-  private giveUp(error: unknown): void {
+  private giveUp({ used, attempts }: InjectBatch, error: Error): void {
     this.context.log.error(`direct injection: ${describe(error)}`);
-    for (let slot = 0; slot < this.used; slot++) {
-      if (this.attempts[slot] !== SETTLED) this.attempts[slot] = FAILED;
+    for (let slot = 0; slot < used; slot++) {
+      if (attempts[slot] !== SETTLED) attempts[slot] = FAILED;
     }
     this.failures.tellNoMore();
   }
 
-  private warn(slot: number, errno: number): void {
+  private warn(batch: InjectBatch, slot: number, errno: number): void {
     const { kernel } = this.context;
-    const text = `${this.complaint(slot)}: ${kernel.errorText(errno)}`;
-    this.failures.tell(text, () => this.context.describe(this.slots[slot]!));
-  }
-
-  /** The original's words. */
-  private complaint(slot: number): string {
-    const type = this.types[slot];
-    if (type === FLOW_NEW) return 'could not add new ct entry';
-    if (type === FLOW_DESTROY) return 'could not delete ct entry';
-    return this.recreated[slot] === 1
-      ? 'could not update ct entry, even when deleting it first'
-      : 'could not update ct entry, even if creating it instead';
+    this.failures.tell(`${complaint(batch, slot)}: ${kernel.errorText(errno)}`, () => {
+      batch.point(slot, this.pointer);
+      return this.context.describe(this.pointer);
+    });
   }
 }
 
-/** @param alone no other message is in the batch */
-function afterFailure(attempt: number, errno: number, alone: boolean): number {
-  switch (attempt) {
-    case CREATE:
-      if (errno === ENOENT && !alone) return CREATE_LATER;
-      return errno === EEXIST ? RECREATE : FAILED;
-    case CREATE_LATER:
-      return errno === EEXIST ? RECREATE : FAILED;
-    case UPDATE:
-      if (errno === ENOENT) return CREATE;
-      if (errno === EBUSY) return UPDATE_WITHOUT_STATUS;
-      return errno === ENOSPC ? UPDATE_WITHOUT_LABELS : RECREATE;
-    case UPDATE_WITHOUT_STATUS:
-    case UPDATE_WITHOUT_LABELS:
-      return errno === ENOENT ? CREATE : RECREATE;
-    case DELETE:
-      return errno === ENOENT ? SETTLED : FAILED;
-    default:
-      return FAILED;
+/** The original's words. */
+function complaint({ types, recreated }: InjectBatch, slot: number): string {
+  const type = types[slot];
+  if (type === FLOW_NEW) return 'could not add new ct entry';
+  if (type === FLOW_DESTROY) return 'could not delete ct entry';
+  return recreated[slot] === 1
+    ? 'could not update ct entry, even when deleting it first'
+    : 'could not update ct entry, even if creating it instead';
+}
+
+/** The last slot that holds the same flow. */
+function lastOfFlow(batch: InjectBatch, slot: number): number {
+  const { words, used } = batch;
+  for (let other = used - 1; other > slot; other--) {
+    if (sameIdentity(words, slot * ROW_WORDS, words, other * ROW_WORDS)) return other;
   }
+  return slot;
 }
 
 function timeoutOf(flow: FlowRef): number {
   return (flow.words[flow.at + KNOWN]! & K_TIMEOUT) !== 0 ? OWN_TIMEOUT : DEFAULT_TIMEOUT;
-}
-
-/** Copies what requests need of a flow; the decoder's scratch is filled anew with the next message. */
-function keep(slot: FlowScratch, flow: FlowRef): void {
-  const { words, aside } = slot;
-  const from = flow.words;
-  const at = flow.at;
-  for (let word = 0; word < words.length; word++) words[word] = from[at + word]!;
-  if ((words[KNOWN]! & K_ASIDE_MASK) === 0) return;
-  const fromAside = flow.aside;
-  const asideAt = flow.asideAt;
-  for (let word = 0; word < aside.length; word++) aside[word] = fromAside[asideAt + word]!;
 }

@@ -16,7 +16,18 @@ import type { Dump } from './resync.js';
 export interface FlushKernel {
   readonly room: number;
   delete(flow: FlowRef, timeoutSeconds: number): void;
-  submit(failed: (tag: number, errno: number) => void): void;
+  /**
+   * Carries out the batch without waiting for it, behind those handed over before. `done` gets the error when the kernel
+   * took nothing of it; of an empty batch it is called when all before it is done.
+   */
+  submitAhead(failed: (tag: number, errno: number) => void, done: (error: Error | null) => void): void;
+}
+
+/** A dump that can be made to wait. */
+export interface HeldDump extends Dump {
+  /** Nothing is handed over any more, but for the rest of what is just being handed over. */
+  hold(): void;
+  release(): void;
 }
 
 export interface KernelFlushContext {
@@ -25,18 +36,25 @@ export interface KernelFlushContext {
   readonly log: Logger;
   /** Only flows that pass are deleted; null: all. */
   readonly filter: FlowFilter | null;
-  openDump(events: DumpEvents): Dump;
+  openDump(events: DumpEvents): HeldDump;
 }
 
 /** Interrupted dumps in a row before the flush is taken as done: new flows may come in for ever. */
 const MOST_RESTARTS = 10;
 
-/** `-F` and the end of PurgeTimeout: deletes the kernel's flows, dump and deletes going side by side in slices. */
+/**
+ * `-F` and the end of PurgeTimeout: deletes the kernel's flows, dump and deletes going side by side. Deletions wait for
+ * whoever else holds the kernel's table; the dump waits for them, and so no more of them are kept than it hands over at once.
+ */
 export class KernelFlush {
   private readonly scratch = new FlowScratch();
-  private dump: Dump | null = null;
+  private running = false;
+  private dump: HeldDump | null = null;
+  /** Batches handed over of which nothing was heard yet. */
+  private submitted = 0;
   private restarts = 0;
   private ended: () => void = () => {};
+  private whenIdle: (() => void)[] = [];
   private filter: FlowFilter | null;
 
   constructor(private readonly context: KernelFlushContext) {
@@ -54,7 +72,8 @@ export class KernelFlush {
    * @param ended called when the table has been gone through; not when it could not be read, and not after `close`
    */
   run(ended: () => void = () => {}): void {
-    if (this.dump !== null) return;
+    if (this.running) return;
+    this.running = true;
     this.ended = ended;
     this.context.counters.flushes++;
     this.restarts = 0;
@@ -62,23 +81,34 @@ export class KernelFlush {
   }
 
   get underWay(): boolean {
-    return this.dump !== null;
+    return this.running;
   }
 
-  close(): void {
+  /** Ends it; what was handed over to the kernel is carried out, and over when the promise resolves. */
+  close(): Promise<void> {
+    this.stop();
+    if (this.submitted === 0) return Promise.resolve();
+    return new Promise((resolve) => this.whenIdle.push(resolve));
+  }
+
+  private stop(): void {
+    if (!this.running) return;
+    this.running = false;
     this.dump?.close();
     this.dump = null;
+    // What is in the batch already would go with somebody else's requests.
+    this.submit(() => {});
   }
 
   private open(): void {
     this.dump = this.context.openDump({
       onEntry: (views, at, end) => this.entry(views, at, end),
-      onInterrupted: () => this.interrupted(),
-      onDone: () => this.end(),
+      onInterrupted: () => this.atEnd(() => this.interrupted()),
+      onDone: () => this.atEnd(() => this.end()),
       onError: (error) => {
-        this.context.log.error(`flush of the kernel conntrack table: ${error.message}`);
+        this.context.log.error(`flush of the kernel conntrack table: ${describe(error)}`);
         this.ended = () => {};
-        this.end();
+        this.atEnd(() => this.end());
       },
     });
     this.dump.start();
@@ -93,30 +123,50 @@ export class KernelFlush {
     }
     if (filter !== null && !filter.passes(this.scratch)) return;
     kernel.delete(this.scratch, this.scratch.words[TIMEOUT]!);
-    if (kernel.room === 0) this.submit();
+    if (kernel.room > 0) return;
+    this.dump?.hold();
+    this.submit(() => this.goOn());
+  }
+
+  /** The dump is over: what is left of the last batch, and `next` when the kernel has done all of them. */
+  private atEnd(next: () => void): void {
+    this.dump = null;
+    this.submit(() => {
+      if (this.running) next();
+    });
   }
 
   private interrupted(): void {
-    this.submit();
     if (++this.restarts > MOST_RESTARTS) this.end();
     else this.open();
   }
 
   private end(): void {
-    this.submit();
-    if (this.dump === null) return;
-    this.dump = null;
+    this.running = false;
     this.ended();
   }
 
-  private submit(): void {
-    const { kernel, log } = this.context;
-    try {
-      kernel.submit((_tag, errno) => log.error(`flush of the kernel conntrack table: errno ${errno}`));
-    } catch (error) {
-      // The kernel took nothing of it: no use to read on.
-      log.error(`flush of the kernel conntrack table: ${describe(error)}`);
-      this.close();
-    }
+  private submit(next: () => void): void {
+    this.submitted++;
+    this.context.kernel.submitAhead(this.refused, (error) => {
+      this.submitted--;
+      if (error === null) next();
+      else this.fail(error);
+      if (this.submitted === 0) for (const resolve of this.whenIdle.splice(0)) resolve();
+    });
+  }
+
+  private goOn(): void {
+    if (this.submitted === 0) this.dump?.release();
+  }
+
+  private readonly refused = (_tag: number, errno: number): void => {
+    this.context.log.error(`flush of the kernel conntrack table: errno ${errno}`);
+  };
+
+  /** The kernel took nothing of it: no use to read on. */
+  private fail(error: Error): void {
+    this.context.log.error(`flush of the kernel conntrack table: ${describe(error)}`);
+    this.stop();
   }
 }

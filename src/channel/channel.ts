@@ -102,6 +102,8 @@ export interface Channel {
   close(): void;
   /** The interface's MTU may have changed: packets follow it. Does nothing while the channel is not open. */
   adapt(): void;
+  /** While on, nothing is read from the peers: what they send waits in the kernel's buffers, as far as it fits. */
+  hold(on: boolean): void;
   /** The packets that wait for the peer go out on `other` instead, message by message. */
   moveWaiting(other: Channel): void;
 

@@ -69,6 +69,7 @@ export class DatagramReceiver {
   private poll: ReceiverPoll | null = null;
   private pace = new BurstPace(GATHER_FROM, 0);
   private restTimer: NodeJS.Timeout | null = null;
+  private isHeld = false;
 
   constructor({
     statistics,
@@ -97,7 +98,15 @@ export class DatagramReceiver {
     this.fd = fd;
     this.poll = this.poller(fd, (received) => this.turn(received));
     this.adapt(mtu);
-    this.poll.start(POLL_READABLE);
+    if (!this.isHeld) this.poll.start(POLL_READABLE);
+  }
+
+  /** While on, datagrams stay in the socket. */
+  hold(on: boolean): void {
+    if (this.isHeld === on) return;
+    this.isHeld = on;
+    if (on) this.poll?.stop();
+    else if (this.restTimer === null) this.poll?.start(POLL_READABLE);
   }
 
   /** From now on datagrams of that MTU are received whole. Not called while one is handed over. */
@@ -136,7 +145,7 @@ export class DatagramReceiver {
     // Whoever takes a datagram may close the channel.
     if (this.fd < 0) return;
     if (handled > 0) this.receiver.onBatchEnd();
-    if (last < BATCH && this.pace.rest(handled, this.nowMs())) this.rest();
+    if (!this.isHeld && last < BATCH && this.pace.rest(handled, this.nowMs())) this.rest();
   }
 
   /** Hands over what was read. @returns how many datagrams */
@@ -162,8 +171,9 @@ export class DatagramReceiver {
 
   private resume(): void {
     this.restTimer = null;
+    if (this.isHeld) return;
     this.turn(this.poll?.receive(BATCH) ?? 0);
-    if (this.restTimer === null) this.poll?.start(POLL_READABLE);
+    if (this.restTimer === null && !this.isHeld) this.poll?.start(POLL_READABLE);
   }
 
   private hand(views: Views, at: number, length: number, source: number): void {

@@ -117,6 +117,10 @@ export abstract class DatagramChannel implements Channel {
     });
   }
 
+  hold(on: boolean): void {
+    this.receiver.hold(on);
+  }
+
   /** What the kernel did not take yet: little, and only when it is congested. */
   moveWaiting(other: Channel): void {
     moveMessages(this.sender.packer, other);

@@ -199,6 +199,10 @@ export class Links implements Channel {
     for (const link of this.links) link.channel.close();
   }
 
+  hold(on: boolean): void {
+    for (const link of this.links) link.channel.hold(on);
+  }
+
   adapt(): void {
     for (const link of this.links) this.adaptLink(link);
   }

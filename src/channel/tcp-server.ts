@@ -38,6 +38,7 @@ export class TcpServer {
   private connectionPoll: Poll | null = null;
   private source = STRANGER;
   private retry: NodeJS.Timeout | null = null;
+  private isHeld = false;
 
   constructor(
     private readonly options: ChannelOptions,
@@ -127,7 +128,15 @@ export class TcpServer {
     this.heardMs = performance.now();
     this.connection = fd;
     this.connectionPoll = new Poll(fd, () => this.read());
-    this.connectionPoll.start(POLL_READABLE);
+    if (!this.isHeld) this.connectionPoll.start(POLL_READABLE);
+  }
+
+  /** While on, what the peer sends stays in the socket; then its own fills, and it waits. */
+  hold(on: boolean): void {
+    if (this.isHeld === on) return;
+    this.isHeld = on;
+    if (on) this.connectionPoll?.stop();
+    else this.connectionPoll?.start(POLL_READABLE);
   }
 
   private identify(name: Uint8Array): number {

@@ -110,6 +110,10 @@ export class TcpChannel implements Channel {
     opening(this.options, () => this.outgoing.packer.setPacketBytes(this.packetBytes()));
   }
 
+  hold(on: boolean): void {
+    this.incoming.hold(on);
+  }
+
   private packetBytes(): number {
     return interfaceMtu(this.interface) - HEADER_BYTES - (this.options.seal ? SEAL_OVERHEAD : 0);
   }

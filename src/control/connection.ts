@@ -157,7 +157,9 @@ export class ControlConnection {
       return;
     }
     if (bytes.length === 0) {
-      setImmediate(() => this.pumpSafely());
+      const goOn = (): void => this.pumpSafely();
+      if (this.source.whenReady === undefined) setImmediate(goOn);
+      else this.source.whenReady(goOn);
       return;
     }
     this.socket.write(bytes, (error) => {

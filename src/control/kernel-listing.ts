@@ -5,17 +5,18 @@ import type { FlowScratch } from '../flow/scratch.js';
 import { TextBuffer } from '../flow/text.js';
 import type { ChunkSource } from './service.js';
 
-/** Flows of the kernel, a few at a time; -1 at the end (src/kernel/table-reader.ts). */
+/** Flows of the kernel, a thousand at a time; 0: none are there yet, -1: the end (src/kernel/table-reader.ts). */
 export interface ListedFlows {
   open(): void;
   read(each: (flow: FlowScratch) => void): number;
+  whenReadable(callback: () => void): void;
   close(): void;
 }
 
 /** Bytes of one piece: some 500 lines. */
 const CHUNK_BYTES = 65536;
-/** Room for what one read of the kernel's table adds: 150 flows, a line or an object each. */
-const READ_ROOM = 131072;
+/** Room for what one read of the kernel's table adds: some 1,200 flows, a line each; objects make it grow. */
+const READ_ROOM = 262144;
 
 const LINE_FEED = 0x0a;
 /** What the kernel's lines show that those of caches do not (spec/findings.md 38). */
@@ -39,11 +40,22 @@ export class KernelListing implements ChunkSource {
 
   /** @throws SystemError when the kernel refuses */
   next(): Uint8Array | null {
-    const { out, flows } = this;
+    const { out } = this;
     out.clear();
     this.shown = { ...KERNEL_LINE, nowSeconds: this.clock.wallSeconds() };
-    while (!this.ended && out.length < CHUNK_BYTES) this.ended = flows.read(this.line) < 0;
-    return out.length === 0 ? null : out.bytes.subarray(0, out.length);
+    for (let read = 1; read > 0 && out.length < CHUNK_BYTES; ) read = this.read();
+    return out.length === 0 && this.ended ? null : out.bytes.subarray(0, out.length);
+  }
+
+  whenReady(callback: () => void): void {
+    this.flows.whenReadable(callback);
+  }
+
+  private read(): number {
+    if (this.ended) return 0;
+    const read = this.flows.read(this.line);
+    this.ended = read < 0;
+    return read;
   }
 
   cancel(): void {

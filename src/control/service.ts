@@ -19,11 +19,13 @@ export type Subject = 'ct' | 'expect' | 'all';
  */
 export interface ChunkSource {
   /**
-   * The next piece, some 64 KiB, or null at the end; an empty one when more work comes before the next bytes. The bytes stay untouched until the next call, so a source may
-   * fill the same buffer again and again. One call is one slice of work: it must not take more than a few
-   * milliseconds.
+   * The next piece, some 64 KiB, or null at the end; an empty one when more work comes before the next bytes. The bytes stay
+   * untouched until the next call, so a source may fill the same buffer again and again. One call is one slice of work: it
+   * must not take more than a few milliseconds.
    */
   next(): Uint8Array | null;
+  /** Behind an empty piece: calls back when there is something to do. Absent: at once. Not after `cancel`. */
+  whenReady?(callback: () => void): void;
   /** The reader went away before the end. */
   cancel?(): void;
 }

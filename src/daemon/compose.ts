@@ -226,8 +226,9 @@ class SyncDaemon implements Daemon {
         external instanceof DirectInject
           ? new ExpectationInject({
               kernel: this.injectKernel ?? this.commitKernel,
+              log: this.log,
               failures: external.failures,
-              injectFlows: () => external.endTurn(),
+              inOrder: (task) => external.perform(task),
             })
           : new ExternalExpectations(hashLimit, clock, sync.mode.kind === 'alarm' ? sync.mode.cacheTimeout : null),
       kernel: this.commitKernel,
@@ -271,9 +272,11 @@ class SyncDaemon implements Daemon {
     if (this.injectKernel !== null) {
       return new DirectInject({
         kernel: this.injectKernel,
+        clock,
         scheduler,
         log: this.log,
         describe: (flow) => this.describe(flow),
+        hold: (on) => this.links.hold(on),
       });
     }
     if (sync.mode.kind === 'alarm') return new AgingExternalCache(hashLimit, clock, sync.mode.cacheTimeout);

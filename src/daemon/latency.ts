@@ -46,6 +46,7 @@ export class Latency {
         this.replyPieces.record(performance.now() - from);
         return bytes;
       },
+      ...(source.whenReady && { whenReady: (callback: () => void) => source.whenReady?.(callback) }),
       cancel: () => source.cancel?.(),
     };
   }

@@ -360,7 +360,7 @@ export class Stage {
 
   private makeEngine(): SyncEngine {
     const { clock, scheduler, internal, external, mode, props } = this;
-    const idle = { start() {}, close() {} };
+    const idle = { start() {}, close() {}, hold() {}, release() {} };
     return new SyncEngine({
       settings: {
         commitTimeout: null,
@@ -378,7 +378,7 @@ export class Stage {
       mode,
       expectations: null,
       commitKernel: props,
-      flushKernel: props,
+      flushKernel: { portId: props.portId, room: COMMIT_BATCH, delete() {}, submitAhead() {} },
       injectPort: null,
       filter: null,
       eventToWire: new DurationHistogram(),

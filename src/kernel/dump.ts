@@ -38,6 +38,8 @@ export interface DumpEvents {
   onDone(): void;
   /** The kernel refused. */
   onError(error: Error): void;
+  /** While held: `handOver` has something to hand over. */
+  onWaiting?(): void;
 }
 
 /** Chunks and their lengths, with the receiving thread or with us. */
@@ -60,8 +62,11 @@ export class TableDump {
   /** The chunk to handle next, and behind the last one. */
   private next = 0;
   private end = 0;
-  /** What the other thread has received meanwhile; null: it has not called back, or was not asked. */
-  private arrived: number | null = null;
+  /** Chunks of `received` that the other thread has filled meanwhile. */
+  private arrived = 0;
+  private isHeld = false;
+  /** A turn comes by itself. */
+  private isDue = false;
   private interrupted = false;
   private open = true;
 
@@ -84,6 +89,41 @@ export class TableDump {
     native.sendAhead(this.socket.fd, views.buffer, length, (sent) => this.asked(sent));
   }
 
+  /** Nothing is handed over from now on, but for the rest of the present piece and what `handOver` asks for. */
+  hold(): void {
+    this.isHeld = true;
+  }
+
+  /** Goes on by itself again. */
+  release(): void {
+    if (!this.isHeld) return;
+    this.isHeld = false;
+    this.soon();
+  }
+
+  /**
+   * While held: hands over what is there, for TURN_MS at most, or asks for more, of which `onWaiting` tells. Nothing is
+   * received that was not asked for, so that little of it is of the past.
+   */
+  handOver(): void {
+    if (!this.open) return;
+    if (this.next === this.end) {
+      if (this.arrived === 0) {
+        if (!this.isAhead) this.receive();
+        return;
+      }
+      this.take();
+    }
+    const endMs = performance.now() + TURN_MS;
+    do this.handleChunk();
+    while (this.next < this.end && this.open && performance.now() < endMs);
+  }
+
+  /** While held: whether `handOver` has something to hand over. */
+  get isWaiting(): boolean {
+    return this.next < this.end || this.arrived > 0;
+  }
+
   /** Gives up; nothing is called any more. */
   close(): void {
     if (!this.open) return;
@@ -101,7 +141,7 @@ export class TableDump {
 
   private readable(): void {
     this.poll.stop();
-    this.receive();
+    if (!this.isAhead && this.arrived === 0) this.receive();
   }
 
   private receive(): void {
@@ -109,43 +149,52 @@ export class TableDump {
     this.isAhead = true;
     native.receiveAhead(this.socket.fd, views.buffer, CHUNK_BYTES, CHUNKS_AHEAD, lengths, (count) => {
       this.isAhead = false;
-      if (!this.open) this.socket.close();
-      else if (this.next < this.end) this.arrived = count;
-      else this.take(count);
+      if (this.open) this.arrive(count);
+      else this.socket.close();
     });
   }
 
-  private takeArrived(): void {
-    const count = this.arrived;
-    this.arrived = null;
-    if (this.open && count !== null) this.take(count);
+  private arrive(count: number): void {
+    this.arrived = count;
+    if (count === 0) this.poll.start(POLL_READABLE);
+    else if (this.isHeld) this.events.onWaiting?.();
+    else if (!this.isDue) this.turn();
   }
 
-  private take(count: number): void {
+  private take(): void {
     const chunks = this.received;
     this.received = this.handled;
     this.handled = chunks;
     this.next = 0;
-    this.end = count;
+    this.end = this.arrived;
+    this.arrived = 0;
     // Less than there is room for: no more is there now, so the end is among it or something has to come yet.
-    if (count === CHUNKS_AHEAD) this.receive();
-    this.turn();
+    if (this.end === CHUNKS_AHEAD && !this.isHeld) this.receive();
   }
 
   /** Handles what was received, for TURN_MS at a time. */
   private turn(): void {
+    if (!this.open || this.isHeld) return;
+    if (this.next === this.end && this.arrived > 0) this.take();
     const endMs = performance.now() + TURN_MS;
-    while (this.next < this.end && this.open) {
-      this.chunk(this.next, this.handled.lengths[this.next]!);
-      this.next++;
-      if (this.next < this.end && performance.now() >= endMs) {
-        setImmediate(() => this.turn());
-        return;
-      }
-    }
-    if (!this.open) return;
-    if (this.arrived !== null) setImmediate(() => this.takeArrived());
+    while (this.next < this.end && this.open && !this.isHeld && performance.now() < endMs) this.handleChunk();
+    if (!this.open || this.isHeld) return;
+    if (this.next < this.end || this.arrived > 0) this.soon();
     else if (!this.isAhead) this.poll.start(POLL_READABLE);
+  }
+
+  private soon(): void {
+    if (this.isDue) return;
+    this.isDue = true;
+    setImmediate(() => {
+      this.isDue = false;
+      this.turn();
+    });
+  }
+
+  private handleChunk(): void {
+    const index = this.next++;
+    this.chunk(index, this.handled.lengths[index]!);
   }
 
   private chunk(index: number, length: number): void {

@@ -36,6 +36,9 @@ const REQUEST_BYTES = Math.max(MAX_REQUEST_BYTES, MAX_EXPECTATION_REQUEST_BYTES)
 /** No tag: the failure of this request concerns nobody. */
 const NO_TAG = -1;
 
+/** Batches kept for reuse: one is filled while another is with the kernel. */
+const SPARE_BATCHES = 1;
+
 /** Requests that go to the kernel together. */
 class RequestBatch {
   readonly out: Views;
@@ -78,6 +81,14 @@ class RequestBatch {
   }
 }
 
+/** What waits for the other thread. */
+interface Errand {
+  /** Null: nothing is to be sent, only told when it is its turn. */
+  readonly batch: RequestBatch | null;
+  readonly failed: (tag: number, errno: number) => void;
+  readonly done: (error: Error | null) => void;
+}
+
 /**
  * Requests to the kernel's conntrack table, hundreds in one system call. The kernel carries out all of them before
  * the call returns; only the last asks for an acknowledgement, of the others only failures answer, and the sequence
@@ -86,8 +97,9 @@ class RequestBatch {
 export class KernelRequests {
   private readonly socket = new NetfilterSocket(0);
   private batch: RequestBatch;
-  /** What the other thread sends, or a spare one. */
-  private other: RequestBatch | null = null;
+  private readonly spare: RequestBatch[] = [];
+  /** In the order in which they were handed over; the first is with the other thread. */
+  private readonly errands: Errand[] = [];
   private readonly answers = new Views(ANSWER_SLOTS * ANSWER_SLOT);
   private readonly answerLengths = new Int32Array(ANSWER_SLOTS);
   /** The other thread has the socket. */
@@ -179,7 +191,8 @@ export class KernelRequests {
   }
 
   /**
-   * Hands the batch over and reports what failed.
+   * Hands the batch over and reports what failed. It waits as long as somebody else holds the kernel's table, seconds of a
+   * large one that is emptied: what the event loop asks goes by `submitAhead`.
    *
    * @throws SystemError when the kernel took nothing of it
    */
@@ -206,21 +219,22 @@ export class KernelRequests {
   }
 
   /**
-   * The same, while the caller goes on with the next batch: the kernel carries it out in another thread. One at a time,
-   * and no `submit` until it is done.
+   * The same, while the caller goes on with the next batch: the kernel carries it out in another thread, batch after batch
+   * in the order in which they were handed over. How many may wait is the caller's business; no `submit` until all are done.
    *
-   * @param done called behind the failures, with the error when the kernel took nothing of it; never after `close`
+   * @param done called behind the failures, with the error when the kernel took nothing of it; never after `close`. Of an
+   *   empty batch: when all that was handed over before is done
    */
   submitAhead(failed: (tag: number, errno: number) => void, done: (error: Error | null) => void): void {
     const { batch } = this;
-    this.seal(batch);
-    this.batch = this.other ?? new RequestBatch(this.calls);
-    this.batch.begin(batch.following);
-    this.other = batch;
-    this.sending = true;
-    native.sendPiecesAhead(this.socket.fd, batch.out.buffer, batch.ends, batch.calls, (taken, last) =>
-      this.sent(batch, taken, last, failed, done),
-    );
+    const isEmpty = batch.count === 0;
+    if (!isEmpty) {
+      this.seal(batch);
+      this.batch = this.spare.pop() ?? new RequestBatch(this.calls);
+      this.batch.begin(batch.following);
+    }
+    this.errands.push({ batch: isEmpty ? null : batch, failed, done });
+    this.sendNext();
   }
 
   errorText(errno: number): string {
@@ -252,26 +266,46 @@ export class KernelRequests {
     batch.endCall();
   }
 
-  private sent(
-    batch: RequestBatch,
-    taken: number,
-    last: number,
-    failed: (tag: number, errno: number) => void,
-    done: (error: Error | null) => void,
-  ): void {
+  /** Unless the other thread has something to do already. */
+  private sendNext(): void {
+    while (!this.sending && this.open && this.errands.length > 0) {
+      const { batch, done } = this.errands[0]!;
+      if (batch === null) {
+        this.errands.shift();
+        done(null);
+      } else {
+        this.sending = true;
+        native.sendPiecesAhead(this.socket.fd, batch.out.buffer, batch.ends, batch.calls, this.sent);
+      }
+    }
+  }
+
+  private readonly sent = (taken: number, last: number): void => {
     this.sending = false;
     if (!this.open) {
       this.socket.close();
       return;
     }
-    let problem: Error | null = null;
+    const { batch, failed, done } = this.errands.shift()!;
+    const problem = this.problemOf(batch!, taken, last, failed);
+    if (this.spare.length < SPARE_BATCHES) this.spare.push(batch!);
+    done(problem);
+    this.sendNext();
+  };
+
+  private problemOf(
+    batch: RequestBatch,
+    taken: number,
+    last: number,
+    failed: (tag: number, errno: number) => void,
+  ): Error | null {
     try {
       this.finish(batch, taken, last, failed);
+      return null;
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
-      problem = error;
+      return error;
     }
-    done(problem);
   }
 
   /**

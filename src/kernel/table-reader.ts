@@ -1,41 +1,30 @@
-import { Views } from '../base/views.js';
+import type { Views } from '../base/views.js';
 import type { FlowFilter } from '../flow/filter.js';
 import { FlowScratch } from '../flow/scratch.js';
-import { EAGAIN } from '../native/constants.js';
-import * as native from '../native/index.js';
 import { NFNL_SUBSYS_CTNETLINK } from '../netlink/constants.js';
 import { decodeFlow } from '../netlink/decode.js';
-import { encodeDumpRequest } from '../netlink/encode.js';
-import {
-  errorOf,
-  flagsOf,
-  isWhole,
-  lengthOf,
-  NLM_F_DUMP_INTR,
-  NLMSG_DONE,
-  NLMSG_ERROR,
-  nextOf,
-  subsystemOf,
-  typeOf,
-} from '../netlink/message.js';
-import { NetfilterSocket, netfilterFailure } from './socket.js';
+import { subsystemOf, typeOf } from '../netlink/message.js';
+import { TableDump } from './dump.js';
 import type { KernelCounters } from './statistics.js';
-
-/** As much as the kernel fills at once (net/netlink/af_netlink.c, netlink_dump): some 150 flows. */
-const CHUNK_BYTES = 32768;
 
 /** Every flow was handed over. */
 const NO_MORE_FLOWS = -1;
 
+const nobody = (): void => {};
+
 /**
- * The kernel's conntrack table for a reader that sets the pace, where TableDump pushes. The kernel makes the next piece of
- * a dump while the one before is read, so there is always one to read, and nothing to wait for.
+ * The kernel's conntrack table for a reader that sets the pace, where TableDump pushes. The kernel is asked in another
+ * thread, which may take seconds while somebody empties a large table: until something is there, nothing is read.
  */
 export class TableReader {
   /** After the end: the table changed meanwhile and flows may have been passed over. */
   interrupted = false;
-  private socket: NetfilterSocket | null = null;
-  private readonly views = new Views(CHUNK_BYTES);
+  private dump: TableDump | null = null;
+  private failure: Error | null = null;
+  private ended = true;
+  private count = 0;
+  private each: (flow: FlowScratch) => void = nobody;
+  private readable: () => void = nobody;
   private readonly scratch = new FlowScratch();
 
   /**
@@ -51,57 +40,83 @@ export class TableReader {
   open(): void {
     this.close();
     this.interrupted = false;
-    this.socket = new NetfilterSocket(0);
-    const length = encodeDumpRequest(this.views, 0);
-    const sent = native.send(this.socket.fd, this.views.buffer, 0, length);
-    if (sent < 0) throw this.failure('send', -sent);
+    this.failure = null;
+    this.dump = new TableDump({
+      onEntry: (views, at, end) => this.entry(views, at, end),
+      onInterrupted: () => {
+        this.interrupted = true;
+        this.end();
+      },
+      onDone: () => this.end(),
+      onError: (error) => {
+        this.failure = error;
+        this.end();
+      },
+      onWaiting: () => this.tell(),
+    });
+    this.ended = false;
+    this.dump.hold();
+    this.dump.start();
   }
 
   /**
-   * Hands over the flows of the next piece; each is valid until `each` returns.
+   * Hands over the flows that are there, some thousand at most; each is valid until `each` returns.
    *
-   * @returns how many, -1 at the end
-   * @throws SystemError when the kernel refuses
+   * @returns how many, 0 when none are there yet, -1 at the end
+   * @throws SystemError when the kernel refused
    */
   read(each: (flow: FlowScratch) => void): number {
-    if (this.socket === null) return NO_MORE_FLOWS;
-    const received = native.receive(this.socket.fd, this.views.buffer, 0, CHUNK_BYTES);
-    if (received === -EAGAIN) return 0;
-    if (received < 0) throw this.failure('recv', -received);
-    let count = 0;
-    for (let at = 0; isWhole(this.views, at, received); at = nextOf(this.views, at)) {
-      if ((flagsOf(this.views, at) & NLM_F_DUMP_INTR) !== 0) this.interrupted = true;
-      const type = typeOf(this.views, at);
-      if (type === NLMSG_ERROR) throw this.failure('dump', errorOf(this.views, at));
-      if (type === NLMSG_DONE) {
-        this.close();
-        return count > 0 ? count : NO_MORE_FLOWS;
-      }
-      if (this.entry(at, each)) count++;
-    }
-    return count;
+    if (this.ended) return this.result(0);
+    this.count = 0;
+    this.each = each;
+    this.dump!.handOver();
+    // Nothing was there, or nothing that passes: what comes next is received meanwhile.
+    if (this.count === 0) this.dump?.handOver();
+    this.each = nobody;
+    return this.result(this.count);
+  }
+
+  /** Calls back, once, when `read` has something to say that it had not. Not after `close`. */
+  whenReadable(callback: () => void): void {
+    this.readable = callback;
+    if (this.ended || this.dump?.isWaiting) setImmediate(() => this.tell());
   }
 
   close(): void {
-    this.socket?.close();
-    this.socket = null;
+    this.dump?.close();
+    this.dump = null;
+    this.ended = true;
+    this.readable = nobody;
   }
 
-  private entry(at: number, each: (flow: FlowScratch) => void): boolean {
-    const { views, scratch } = this;
+  private result(count: number): number {
+    const { failure } = this;
+    this.failure = null;
+    if (failure !== null) throw failure;
+    return count === 0 && this.ended ? NO_MORE_FLOWS : count;
+  }
+
+  private end(): void {
+    this.dump = null;
+    this.ended = true;
+    this.tell();
+  }
+
+  private tell(): void {
+    const { readable } = this;
+    this.readable = nobody;
+    readable();
+  }
+
+  private entry(views: Views, at: number, end: number): void {
+    const { scratch } = this;
     const filter = this.filter();
-    const end = at + lengthOf(views, at);
     if (subsystemOf(typeOf(views, at)) !== NFNL_SUBSYS_CTNETLINK || !decodeFlow(views, at, end, scratch)) {
       this.counters().dumpUnknown++;
-      return false;
+      return;
     }
-    if (filter !== null && !filter.passes(scratch)) return false;
-    each(scratch);
-    return true;
-  }
-
-  private failure(call: string, errno: number): Error {
-    this.close();
-    return netfilterFailure(call, errno);
+    if (filter !== null && !filter.passes(scratch)) return;
+    this.count++;
+    this.each(scratch);
   }
 }

@@ -3,8 +3,8 @@ import type { Scheduler, Timer } from '../base/scheduler.js';
 import type { Views } from '../base/views.js';
 import { FilterSweep } from '../cache/filter-sweep.js';
 import { FlowEvents, NO_PORT } from '../cache/flow-events.js';
-import { type FlushKernel, KernelFlush } from '../cache/kernel-flush.js';
-import { AFTER_OVERRUN, type Dump, POLL, POPULATE, Resync, type ResyncKind } from '../cache/resync.js';
+import { type FlushKernel, type HeldDump, KernelFlush } from '../cache/kernel-flush.js';
+import { AFTER_OVERRUN, POLL, POPULATE, Resync, type ResyncKind } from '../cache/resync.js';
 import type { FlowFilter } from '../flow/filter.js';
 import type { DumpEvents } from '../kernel/dump.js';
 import type { EventSourceEvents } from '../kernel/events.js';
@@ -28,7 +28,7 @@ export interface StatsContext {
   readonly flushKernel: FlushKernel;
   /** Which flows are held; null: all. */
   readonly filter: FlowFilter | null;
-  openDump(events: DumpEvents): Dump;
+  openDump(events: DumpEvents): HeldDump;
 }
 
 /** Statistics mode: keeps the cache true to the kernel, and passes on the lines of the flows that ended. */
@@ -103,7 +103,7 @@ export class StatsEngine implements EventSourceEvents {
     this.pollTimer?.cancel();
     this.resync.close();
     this.sweep.close();
-    this.flush.close();
+    void this.flush.close();
     this.context.cache.flushLines();
   }
 

@@ -11,8 +11,7 @@ import { ExternalSweep } from '../cache/external-sweep.js';
 import { FlowEvents, NO_PORT } from '../cache/flow-events.js';
 import { DirectInject } from '../cache/inject.js';
 import type { InternalCache } from '../cache/internal.js';
-import { type FlushKernel, KernelFlush } from '../cache/kernel-flush.js';
-import type { Dump } from '../cache/resync.js';
+import { type FlushKernel, type HeldDump, KernelFlush } from '../cache/kernel-flush.js';
 import type { FlowFilter } from '../flow/filter.js';
 import type { FlowRef } from '../flow/ref.js';
 import { type FlowTable, NO_ROW } from '../flow/table.js';
@@ -71,7 +70,7 @@ export interface EngineContext {
   readonly flushKernel: FlushKernel & { readonly portId: number };
   /** Which flows are replicated; null: all. */
   readonly filter: FlowFilter | null;
-  openDump(events: DumpEvents): Dump;
+  openDump(events: DumpEvents): HeldDump;
   /** The flow as the original prints it under an error line. */
   describe(flow: FlowRef): string;
 }
@@ -246,8 +245,8 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
     this.purgeTimer?.cancel();
     this.externalSweep?.close();
     this.context.expectations?.close();
-    this.flush.close();
-    this.purge.close();
+    void this.flush.close();
+    void this.purge.close();
   }
 
   // --- kernel events -------------------------------------------------------------------------------------------
@@ -395,7 +394,8 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
 
   private beginCommit(subject: RequestSubject): Promise<CommitResult> {
     this.context.log.notice(COMMIT_TEXTS[subject]);
-    if (this.inject !== null) return Promise.resolve(NOTHING_COMMITTED);
+    // What the peers told is in the kernel, or on its way there.
+    if (this.inject !== null) return this.inject.settled().then(() => NOTHING_COMMITTED);
     this.commitStopped = false;
     this.committing = this.commitSubject(subject).finally(() => {
       this.committing = null;
@@ -547,7 +547,7 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
 
   get uncommitted(): number {
     const { external, expectations } = this.context;
-    if (external instanceof DirectInject) return 0;
+    if (external instanceof DirectInject) return external.waiting;
     const expected = expectations?.external;
     return external.active + (expected !== undefined && 'active' in expected ? expected.active : 0);
   }
@@ -565,10 +565,11 @@ export class SyncEngine implements EventSourceEvents, RoleWork {
     this.currentCommit?.giveUp();
   }
 
-  endPurge(): void {
+  async endPurge(): Promise<void> {
     this.cancelPurge();
     if (!this.purge.underWay) return;
-    this.purge.close();
+    // What the kernel is deleting just now must not be taken for there by the commit that follows.
+    await this.purge.close();
     this.askAfterPurge();
   }
 }

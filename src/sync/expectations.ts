@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.js';
+import { describe } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { Scheduler, Timer } from '../base/scheduler.js';
 import type { Views } from '../base/views.js';
@@ -29,7 +30,8 @@ import { decodeExpectation } from '../wire/expectation.js';
 export interface ExpectationFlushKernel {
   /** Adds "delete all expectations". */
   flushExpectations(tag: number): void;
-  submit(failed: (tag: number, errno: number) => void): void;
+  /** See FlushKernel. */
+  submitAhead(failed: (tag: number, errno: number) => void, done: (error: Error | null) => void): void;
   errorText(errno: number): string;
 }
 
@@ -184,19 +186,25 @@ export class ExpectationSync {
 
   /** Gives the external cache's expectations to the kernel. */
   commit(): Promise<void> {
-    const { external, kernel, clock, scheduler, log } = this.context;
+    const { external, kernel, clock, log } = this.context;
     const { commitTimeout } = this;
     if (external instanceof ExpectationInject) return Promise.resolve();
     const entries = [...external.entries.values()];
     return new Promise((resolve) => {
-      new ExpectationCommit({ entries, kernel, clock, scheduler, log, commitTimeout }, () => resolve()).run();
+      void new ExpectationCommit({ entries, kernel, clock, log, commitTimeout }, () => resolve()).run();
     });
   }
 
   /** `-F expect`: the kernel forgets all expectations, like the original whatever the filter says. */
   flushKernel(): void {
     const { flushKernel, log } = this.context;
+    const failed = (reason: string): void => log.error(`flush of the kernel expect table: ${reason}`);
     flushKernel.flushExpectations(0);
-    flushKernel.submit((_tag, errno) => log.error(`flush of the kernel expect table: ${flushKernel.errorText(errno)}`));
+    flushKernel.submitAhead(
+      (_tag, errno) => failed(flushKernel.errorText(errno)),
+      (error) => {
+        if (error !== null) failed(describe(error));
+      },
+    );
   }
 }

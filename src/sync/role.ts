@@ -17,8 +17,8 @@ export interface RoleWork {
   commitAll(): Promise<CommitResult>;
   /** Ends a commit that is under way with what it has reached. */
   stopCommit(): void;
-  /** Calls off a flush that `shortenTimers` announced, and one that has begun. */
-  endPurge(): void;
+  /** Calls off a flush that `shortenTimers` announced, and one that has begun. Resolves when the kernel deletes nothing more. */
+  endPurge(): Promise<void>;
   flushCaches(choice: 'both', subject: 'all'): boolean;
   resyncFromKernel(subject: 'all'): Promise<void>;
   bulk(): void;
@@ -143,7 +143,7 @@ export class RoleControl {
     const { work, clock, hold, takeovers } = this.context;
     if (again && work.uncommitted === 0) return done('primary', 'this node is primary already, there is nothing to do');
     hold?.begin();
-    work.endPurge();
+    await work.endPurge();
     // What has come since that one began is committed, too; what it has done is found to be the same.
     await work.afterCommit();
     if (turn !== this.turn) return this.givenUp('nothing committed');

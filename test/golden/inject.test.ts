@@ -42,7 +42,6 @@ const OTHERWISE: Readonly<Record<string, { why: string; kinds: string[]; errnos:
 
 /** Encodes as the real one does, each request alone, and answers what the kernel answered. */
 class ScriptedKernel implements InjectKernel {
-  readonly room = 256;
   readonly requests: string[] = [];
   readonly kinds: string[] = [];
   private readonly out = new Views(MAX_REQUEST_BYTES);
@@ -65,12 +64,13 @@ class ScriptedKernel implements InjectKernel {
     this.add('delete', encodeDelete(this.out, 0, flow, this.options(timeout)), tag);
   }
 
-  submit(failed: (tag: number, errno: number) => void): void {
+  submitAhead(failed: (tag: number, errno: number) => void, done: (error: Error | null) => void): void {
     for (const tag of this.tags) {
       const errno = this.errnos.shift()!;
       if (errno !== 0 && tag >= 0) failed(tag, errno);
     }
     this.tags = [];
+    done(null);
   }
 
   errorText(errno: number): string {
@@ -98,7 +98,7 @@ function inject(golden: InjectCase, errnos: number[]) {
     error: (text: string) => warnings.push(text),
     raw: () => {},
   };
-  const store = new DirectInject({ kernel, scheduler: loopScheduler, log, describe: () => '' });
+  const store = new DirectInject({ kernel, scheduler: loopScheduler, log, describe: () => '', hold: () => {} });
   const bytes = bytesOf(golden.message);
   const header = new MessageHeader();
   const scratch = new FlowScratch();

@@ -69,6 +69,8 @@ class FakeChannel implements Channel {
     this.adapted++;
   }
 
+  hold(): void {}
+
   moveWaiting(other: Channel): void {
     this.calls.push(`move to ${other.interface}${this.isOpen ? '' : ', closed'}`);
   }

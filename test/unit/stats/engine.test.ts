@@ -36,11 +36,11 @@ function engine(settings: Partial<StatsSettings> = {}): StatsEngine {
     },
     log: silentLogger,
     cache,
-    flushKernel: { room: 10, delete: () => deleted++, submit: () => {} },
+    flushKernel: { room: 10, delete: () => deleted++, submitAhead: (_failed, done) => done(null) },
     filter: null,
     openDump: (events) => {
       dumps.push(events);
-      return { start: () => {}, close: () => {} };
+      return { start: () => {}, close: () => {}, hold: () => {}, release: () => {} };
     },
   });
 }

@@ -28,8 +28,9 @@ class FakeWork implements RoleWork {
     this.endCommit({ committed: 1, failed: 0, milliseconds: 1 });
   }
 
-  endPurge(): void {
+  endPurge(): Promise<void> {
     this.calls.push('end purge');
+    return Promise.resolve();
   }
 
   flushCaches(): boolean {
