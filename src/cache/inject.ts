@@ -239,6 +239,7 @@ export class DirectInject {
     if (nowMs - this.begunMs < GATHER_MS) {
       this.gathering ??= scheduler.after(GATHER_MS, () => {
         this.gathering = null;
+        this.begunMs = Number.NEGATIVE_INFINITY;
         this.proceed();
       });
       return true;

@@ -63,6 +63,9 @@ export async function compose(config: Config, log: Logger, context: DaemonContex
   return new SyncDaemon(config, config.sync, log, context);
 }
 
+/** How long a stop waits for a kernel that is not done with what the peers told: `systemctl restart` waits for the stop. */
+const INJECT_REST_MS = 2000;
+
 /** A daemon in synchronisation mode. */
 class SyncDaemon implements Daemon {
   readonly service: SyncService;
@@ -77,7 +80,7 @@ class SyncDaemon implements Daemon {
   private readonly events: DaemonEvents;
   private linkWatch: LinkWatch | null = null;
   private endRehearsal: () => void = () => {};
-  private readonly endFailures: () => void;
+  private readonly inject: DirectInject | null;
   private readonly line = new TextBuffer();
   private readonly latency = new Latency();
   private readonly healthWatch: HealthWatch;
@@ -99,7 +102,7 @@ class SyncDaemon implements Daemon {
       ? new InternalBypass((type, flow) => mode.send?.(type, flow))
       : new InternalCache(hashLimit, perTurn(clock), feed);
     const external = this.makeExternal(sync, context);
-    this.endFailures = external instanceof DirectInject ? () => external.failures.close() : () => {};
+    this.inject = external instanceof DirectInject ? external : null;
     this.commitKernel = new KernelRequests(tcpWindowTracking, COMMIT_CALLS);
     this.flushKernel = new KernelRequests(tcpWindowTracking);
     const expectations =
@@ -344,14 +347,32 @@ class SyncDaemon implements Daemon {
     return this.reload.prepare(config);
   }
 
+  /** What the peers told is acknowledged: as far as it can be done soon, it is done. */
+  private async injectRest(): Promise<void> {
+    const { inject } = this;
+    if (inject === null || inject.waiting === 0) return;
+    this.links.hold(true);
+    await new Promise<void>((resolve) => {
+      const late = this.context.scheduler.after(INJECT_REST_MS, resolve);
+      void inject.settled().then(() => {
+        late.cancel();
+        resolve();
+      });
+    });
+    // The last that waits is the promise itself.
+    const undone = inject.waiting - 1;
+    if (undone > 0) this.log.warning(`direct injection: ${undone} changes could not be carried out any more`);
+  }
+
   async stop(): Promise<void> {
     this.endRehearsal();
-    this.endFailures();
     await this.roles.close();
+    await this.injectRest();
     this.healthWatch.close();
     this.warnings.close();
     this.linkWatch?.close();
     this.engine.close();
+    this.inject?.close();
     this.events.close();
     this.links.close();
     this.commitKernel.close();

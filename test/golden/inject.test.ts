@@ -40,6 +40,8 @@ const OTHERWISE: Readonly<Record<string, { why: string; kinds: string[]; errnos:
   'no-timeout-upd': { why: 'a flow without timeout gets one', kinds: ['update', 'create'], errnos: [2, 0] },
 };
 
+const clock = { monotonicMs: () => 0, wallSeconds: () => 0 };
+
 /** Encodes as the real one does, each request alone, and answers what the kernel answered. */
 class ScriptedKernel implements InjectKernel {
   readonly requests: string[] = [];
@@ -98,7 +100,7 @@ function inject(golden: InjectCase, errnos: number[]) {
     error: (text: string) => warnings.push(text),
     raw: () => {},
   };
-  const store = new DirectInject({ kernel, scheduler: loopScheduler, log, describe: () => '', hold: () => {} });
+  const store = new DirectInject({ kernel, clock, scheduler: loopScheduler, log, describe: () => '', hold: () => {} });
   const bytes = bytesOf(golden.message);
   const header = new MessageHeader();
   const scratch = new FlowScratch();

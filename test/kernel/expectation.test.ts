@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ExpectationInject } from '../../src/cache/expectation-inject.js';
-import { FailureLog } from '../../src/cache/failure-log.js';
-import { loopScheduler } from '../../src/daemon/clock.js';
+import { DirectInject } from '../../src/cache/inject.js';
+import { loopScheduler, machineClock } from '../../src/daemon/clock.js';
 import type { Expectation } from '../../src/flow/expectation.js';
 import { expectationLine } from '../../src/flow/expectation-format.js';
 import { ASIDE_HELPER, K_HELPER, KNOWN } from '../../src/flow/layout.js';
@@ -10,7 +10,13 @@ import { KernelRequests } from '../../src/kernel/requests.js';
 import { enterNetworkNamespace } from '../../src/native/index.js';
 import { decodeKernelExpectation } from '../../src/netlink/expectation-decode.js';
 import { encodeExpectationDumpRequest } from '../../src/netlink/expectation-encode.js';
-import { EXPECTATION_DESTROY, EXPECTATION_NEW, EXPECTATION_UPDATE } from '../../src/wire/tables.js';
+import {
+  EXPECTATION_DESTROY,
+  EXPECTATION_NEW,
+  EXPECTATION_UPDATE,
+  FLOW_DESTROY,
+  FLOW_NEW,
+} from '../../src/wire/tables.js';
 import { Namespace } from '../lab/namespace.js';
 import { expectationOf } from '../support/expectation.js';
 import { tcpFlow } from '../support/tcp-flow.js';
@@ -31,6 +37,7 @@ const FOLLOWING: Partial<Expectation> = {
 let namespace: Namespace;
 let kernel: KernelRequests;
 let warnings: string[];
+let flows: DirectInject;
 let inject: ExpectationInject;
 
 /** Sockets belong to the namespace in which they were made. */
@@ -53,8 +60,9 @@ function createMaster(): void {
   });
 }
 
-/** What the kernel holds, by a dump. */
-function held(): Promise<Expectation[]> {
+/** What the kernel holds, by a dump, when all that was told is done. */
+async function held(): Promise<Expectation[]> {
+  await flows.settled();
   const found: Expectation[] = [];
   return new Promise((resolve, reject) => {
     const events = {
@@ -77,11 +85,15 @@ beforeEach(() => {
   warnings = [];
   const warn = (text: string) => warnings.push(text);
   const log = { info: warn, notice: warn, warning: warn, error: warn, raw: warn };
-  inject = new ExpectationInject({
+  flows = new DirectInject({
     kernel,
-    failures: new FailureLog({ log, scheduler: loopScheduler }),
-    injectFlows: () => {},
+    clock: machineClock,
+    scheduler: loopScheduler,
+    log,
+    describe: () => '',
+    hold: () => {},
   });
+  inject = new ExpectationInject({ kernel, log, failures: flows.failures, inOrder: (task) => flows.perform(task) });
 });
 
 afterEach(() => {
@@ -127,8 +139,21 @@ describe('expectations in the kernel', () => {
     expect(inject.counters).toMatchObject({ created: 4, createFailed: 0 });
   });
 
-  it('are refused without their master, in the words of the original', () => {
+  it('come behind the flows that were told of before them', async () => {
+    const master = tcpFlow({ number: 1, timeout: TIMEOUT });
+    master.words[KNOWN]! |= K_HELPER;
+    master.aside[ASIDE_HELPER] = Buffer.from('ftp\0').readUInt32LE();
+    flows.apply(FLOW_NEW, master);
     inject.apply(EXPECTATION_NEW, expectationOf(1, 0x0a28));
+    flows.apply(FLOW_DESTROY, master);
+    await flows.settled();
+    expect(warnings).toEqual([]);
+    expect([inject.counters.created, flows.counters.created, flows.counters.destroyed]).toEqual([1, 1, 1]);
+  });
+
+  it('are refused without their master, in the words of the original', async () => {
+    inject.apply(EXPECTATION_NEW, expectationOf(1, 0x0a28));
+    await flows.settled();
     expect(warnings).toEqual([
       'could not add new exp entry: No such file or directory',
       expect.stringMatching(/^300 proto=6 src=.* class=0 helper=ftp$/),
@@ -139,6 +164,7 @@ describe('expectations in the kernel', () => {
   it('are flushed by one request', async () => {
     createMaster();
     inject.apply(EXPECTATION_NEW, expectationOf(1, 0x0a28));
+    expect(await held()).toHaveLength(1);
     kernel.flushExpectations(0);
     kernel.submit((_, errno) => {
       throw new Error(kernel.errorText(errno));

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Views } from '../../src/base/views.js';
 import { DirectInject } from '../../src/cache/inject.js';
-import { loopScheduler } from '../../src/daemon/clock.js';
+import { loopScheduler, machineClock } from '../../src/daemon/clock.js';
 import { FlowScratch } from '../../src/flow/scratch.js';
 import { KernelRequests } from '../../src/kernel/requests.js';
 import { KernelCounters } from '../../src/kernel/statistics.js';
@@ -58,6 +58,17 @@ function inside<T>(make: () => T): T {
   }
 }
 
+function openReader(): TableReader {
+  return inside(() => {
+    const reader = new TableReader(
+      () => new KernelCounters(),
+      () => null,
+    );
+    reader.open();
+    return reader;
+  });
+}
+
 function table(): string[] {
   const { stdout } = namespace.attempt(['conntrack', '-L', '-o', 'extended']);
   const ipv6 = namespace.attempt(['conntrack', '-L', '-f', 'ipv6', '-o', 'extended']).stdout;
@@ -94,7 +105,14 @@ beforeAll(() => {
     error: (text: string) => warnings.push(text),
     raw: () => {},
   };
-  inject = new DirectInject({ kernel, scheduler: loopScheduler, log, describe: () => '' });
+  inject = new DirectInject({
+    kernel,
+    clock: machineClock,
+    scheduler: loopScheduler,
+    log,
+    describe: () => '',
+    hold: () => {},
+  });
 });
 
 afterAll(() => {
@@ -105,10 +123,10 @@ afterAll(() => {
 describe('direct injection into a real kernel', () => {
   const sequence = cases.filter(({ name }) => name.startsWith('inj-off'));
 
-  it('leaves the kernel, message by message, with what the original left it with', () => {
+  it('leaves the kernel, message by message, with what the original left it with', async () => {
     for (const { name, message, table: expected } of sequence) {
       tell(message);
-      inject.endTurn();
+      await inject.settled();
       expect(table(), name).toEqual(OTHERWISE[name] ?? expected);
       // Stories that leave a flow behind; the capture began each with an empty table.
       if (/no-timeout|related-master-del/.test(name)) namespace.attempt(['conntrack', '-F']);
@@ -117,12 +135,12 @@ describe('direct injection into a real kernel', () => {
     expect(inject.counters).toMatchObject({ createFailed: 1, updateFailed: 0, destroyFailed: 0 });
   });
 
-  it('ends with the same when all messages come in one turn', () => {
+  it('ends with the same when all messages come in one turn', async () => {
     namespace.attempt(['conntrack', '-F']);
     const before = { ...inject.counters };
     const whole = sequence.filter(({ name }) => !/no-timeout|related/.test(name));
     for (const { message } of whole) tell(message);
-    inject.endTurn();
+    await inject.settled();
     // Each story ends with the end of its flow.
     expect(table()).toEqual([]);
     expect(inject.counters.createFailed).toBe(before.createFailed);
@@ -130,48 +148,38 @@ describe('direct injection into a real kernel', () => {
     expect(warnings).toHaveLength(1);
   });
 
-  it('creates, repeats and updates thousands of flows, and the reader sees each once', () => {
+  it('creates, repeats and updates thousands of flows, and the reader sees each once', async () => {
     const COUNT = 3000;
     const round = (type: number) => {
       for (let number = 0; number < COUNT; number++) inject.apply(type, tcpFlow({ number, timeout: 600 }));
-      inject.endTurn();
+      return inject.settled();
     };
     const before = { ...inject.counters };
-    round(FLOW_NEW);
-    round(FLOW_NEW);
-    round(FLOW_UPDATE);
+    await round(FLOW_NEW);
+    await round(FLOW_NEW);
+    await round(FLOW_UPDATE);
     expect(inject.counters.created - before.created).toBe(2 * COUNT);
     expect(inject.counters.updated - before.updated).toBe(COUNT);
-    const reader = inside(() => {
-      const made = new TableReader(
-        () => new KernelCounters(),
-        () => null,
-      );
-      made.open();
-      return made;
-    });
+    const reader = openReader();
     const seen = new Set<number>();
     let entries = 0;
     const each = (flow: FlowScratch) => {
       entries++;
       seen.add(flow.words[8]!);
     };
-    let reads = 0;
-    while (reader.read(each) >= 0) expect(reads++).toBeLessThan(COUNT);
+    // Nothing is there before the other thread has asked.
+    expect(reader.read(each)).toBe(0);
+    for (let read = 0; read >= 0; read = reader.read(each)) {
+      if (read === 0) await new Promise<void>((resolve) => reader.whenReadable(resolve));
+    }
     expect(entries).toBe(COUNT);
     expect(seen.size).toBe(COUNT);
     expect(reader.read(each)).toBe(-1);
   });
 
-  it('gives up a dump under way', () => {
-    const reader = inside(() => {
-      const made = new TableReader(
-        () => new KernelCounters(),
-        () => null,
-      );
-      made.open();
-      return made;
-    });
+  it('gives up a dump under way', async () => {
+    const reader = openReader();
+    await new Promise<void>((resolve) => reader.whenReadable(resolve));
     expect(reader.read(() => {})).toBeGreaterThan(0);
     reader.close();
     expect(reader.read(() => {})).toBe(-1);

@@ -12,6 +12,7 @@ const EINVAL = 22;
 class FakeKernel implements ExpectationKernel {
   readonly held = new Map<string, { timeout: number; setup: boolean }>();
   submits = 0;
+  broken: Error | null = null;
   private batch: (() => void)[] = [];
   private failed: (tag: number, errno: number) => void = () => {};
 
@@ -34,11 +35,13 @@ class FakeKernel implements ExpectationKernel {
     this.batch.push(() => this.held.delete(expectationKey(expectation)));
   }
 
-  submit(failed: (tag: number, errno: number) => void): void {
+  submitAhead(failed: (tag: number, errno: number) => void, done: (error: Error | null) => void): void {
     expect(this.batch.length).toBeLessThanOrEqual(4);
     this.submits++;
     this.failed = failed;
-    for (const request of this.batch.splice(0)) request();
+    const requests = this.batch.splice(0);
+    if (this.broken === null) for (const request of requests) request();
+    done(this.broken);
   }
 
   errorText(errno: number): string {
@@ -47,15 +50,14 @@ class FakeKernel implements ExpectationKernel {
 }
 
 /** Commits expectations that came `ageSeconds` ago. @returns the log */
-function commit(
+async function commit(
   expectations: Expectation[],
   kernel: FakeKernel,
   { commitTimeout = null as number | null, ageSeconds = 0, sliceMs = 0 } = {},
-): string[] {
+): Promise<string[]> {
   const log: string[] = [];
   const write = (text: string) => log.push(text);
   let nowMs = 100_000;
-  const later: (() => void)[] = [];
   const commit = new ExpectationCommit(
     {
       entries: expectations.map((expectation) => makeEntry(expectationKey(expectation), expectation, 100 - ageSeconds)),
@@ -67,57 +69,54 @@ function commit(
         },
         wallSeconds: () => 0,
       },
-      scheduler: { after: () => ({ cancel: () => {} }), soon: (callback) => later.push(callback) },
       log: { info: write, notice: write, warning: write, error: write, raw: write },
       commitTimeout,
     },
     () => log.push('done'),
   );
-  commit.run();
-  for (let next = later.shift(); next !== undefined; next = later.shift()) next();
+  await commit.run();
   return log.map((line) => line.replace(/taken \d+\.\d{6} /, 'taken S '));
 }
 
 const done = ['commit has taken S seconds', 'done'];
 
-it('gives each what is left of its time', () => {
+it('gives each what is left of its time', async () => {
   const kernel = new FakeKernel();
-  expect(commit([expectationOf(1, 1), expectationOf(1, 2, { timeout: null })], kernel, { ageSeconds: 100 })).toEqual([
-    'Committed 2 new expectations',
-    ...done,
-  ]);
+  expect(
+    await commit([expectationOf(1, 1), expectationOf(1, 2, { timeout: null })], kernel, { ageSeconds: 100 }),
+  ).toEqual(['Committed 2 new expectations', ...done]);
   expect([...kernel.held.values()].map(({ timeout }) => timeout)).toEqual([200, 60]);
 });
 
-it('gives each CommitTimeout when there is one', () => {
+it('gives each CommitTimeout when there is one', async () => {
   const kernel = new FakeKernel();
-  commit([expectationOf(1, 1)], kernel, { commitTimeout: 180, ageSeconds: 1000 });
+  await commit([expectationOf(1, 1)], kernel, { commitTimeout: 180, ageSeconds: 1000 });
   expect([...kernel.held.values()]).toEqual([{ timeout: 180, setup: true }]);
 });
 
-it('recreates what exists, in batches that fit', () => {
+it('recreates what exists, in batches that fit', async () => {
   const kernel = new FakeKernel();
   const expectations = Array.from({ length: 11 }, (_, port) => expectationOf(1, port));
-  commit(expectations, kernel, { ageSeconds: 0 });
-  expect(commit(expectations, kernel, { commitTimeout: 7, sliceMs: 5 })).toEqual([
+  await commit(expectations, kernel, { ageSeconds: 0 });
+  expect(await commit(expectations, kernel, { commitTimeout: 7, sliceMs: 5 })).toEqual([
     'Committed 11 new expectations',
     ...done,
   ]);
   expect([...kernel.held.values()].every(({ timeout }) => timeout === 7)).toBe(true);
 });
 
-it('leaves the setup out where the kernel does not know it, new or existing', () => {
+it('leaves the setup out where the kernel does not know it, new or existing', async () => {
   const kernel = new FakeKernel((_, setup) => (setup ? EINVAL : 0));
   const expectations = [1, 2, 3, 4, 5].map((port) => expectationOf(1, port, { functionName: 'nat-follow-master' }));
   for (let round = 0; round < 2; round++) {
-    expect(commit(expectations, kernel)).toEqual(['Committed 5 new expectations', ...done]);
+    expect(await commit(expectations, kernel)).toEqual(['Committed 5 new expectations', ...done]);
     expect([...kernel.held.values()].every(({ setup }) => !setup)).toBe(true);
   }
 });
 
-it('logs what the kernel refuses, like the original, and counts it', () => {
+it('logs what the kernel refuses, like the original, and counts it', async () => {
   const kernel = new FakeKernel(({ master }) => (master.words[0] === 0x0a000001 ? ENOENT : 0));
-  expect(commit([expectationOf(1, 1), expectationOf(2, 1)], kernel)).toEqual([
+  expect(await commit([expectationOf(1, 1), expectationOf(2, 1)], kernel)).toEqual([
     `commit-create: error ${ENOENT}`,
     expect.stringMatching(/^300 proto=6 src=1\.0\.0\.10 .* helper=ftp$/),
     'Committed 1 new expectations',
@@ -126,9 +125,9 @@ it('logs what the kernel refuses, like the original, and counts it', () => {
   ]);
 });
 
-it('does not fill the disk with refusals', () => {
+it('does not fill the disk with refusals', async () => {
   const kernel = new FakeKernel(() => EINVAL);
-  const log = commit(
+  const log = await commit(
     Array.from({ length: 500 }, (_, port) => expectationOf(1, port)),
     kernel,
   );

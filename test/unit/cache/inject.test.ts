@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DirectInject, type InjectKernel } from '../../../src/cache/inject.js';
+import { DirectInject, type InjectKernel, MOST_WAITING } from '../../../src/cache/inject.js';
 import { K_LABELS, K_STATUS, KIND, kindOf, ORIG_L4, stateOf } from '../../../src/flow/layout.js';
 import type { FlowRef } from '../../../src/flow/ref.js';
 import { FLOW_DESTROY, FLOW_NEW, FLOW_UPDATE } from '../../../src/wire/tables.js';
@@ -27,11 +27,10 @@ class Table implements InjectKernel {
   /** Errors of updates, by flow, while the update carries the attribute. */
   readonly faults = new Map<string, { errno: number; attribute: number }>();
   broken: Error | null = null;
+  /** Somebody else has the table: nothing is carried out but by `answer`. */
+  busy = false;
+  answer: (() => void) | null = null;
   private wanted: Wanted[] = [];
-
-  get room(): number {
-    return 256 - this.wanted.length;
-  }
 
   create(flow: FlowRef, timeout: number, tag: number): void {
     expect(timeout).toBe(60); // none of these flows says its own
@@ -46,11 +45,20 @@ class Table implements InjectKernel {
     this.add('delete', flow, tag);
   }
 
-  submit(failed: (tag: number, errno: number) => void): void {
+  submitAhead(failed: (tag: number, errno: number) => void, done: (error: Error | null) => void): void {
     const wanted = this.wanted;
     this.wanted = [];
-    if (this.broken !== null) throw this.broken;
+    expect(this.answer).toBe(null);
     expect(wanted.length).toBeLessThanOrEqual(256);
+    this.answer = () => {
+      this.answer = null;
+      if (this.broken === null) this.carryAllOut(wanted, failed);
+      done(this.broken);
+    };
+    if (!this.busy) this.answer();
+  }
+
+  private carryAllOut(wanted: readonly Wanted[], failed: (tag: number, errno: number) => void): void {
     this.batches.push(wanted.map(({ kind, key }) => `${kind} ${key}`));
     for (const request of wanted) {
       const errno = this.carryOut(request);
@@ -94,18 +102,29 @@ function setUp() {
     error: (text: string) => lines.push(`ERROR ${text}`),
     raw: (text: string) => lines.push(`  ${text}`),
   };
+  let gather: (() => void) | null = null;
   const scheduler = {
     after: (delayMs: number, callback: () => void) => {
-      expect(delayMs).toBe(60_000);
-      endMinute = callback;
-      return { cancel: () => (endMinute = null) };
+      if (delayMs === 60_000) endMinute = callback;
+      else gather = callback;
+      return {
+        cancel: () => {
+          if (delayMs === 60_000) endMinute = null;
+          else gather = null;
+        },
+      };
     },
     soon: () => {},
   };
+  let nowMs = 0;
+  let stands = false;
+  const holds: boolean[] = [];
   const store = new DirectInject({
     kernel,
+    clock: { monotonicMs: () => (stands ? nowMs : ++nowMs), wallSeconds: () => 0 },
     scheduler,
     log,
+    hold: (on) => holds.push(on),
     describe: (flow) => `flow ${flow.words[ORIG_L4]! & 0xffff}`,
   });
   const flow = tcpFlow({ number: 1 });
@@ -114,7 +133,18 @@ function setUp() {
     flow.words.set(tcpFlow({ number, state }).words);
     store.apply(type, flow);
   };
-  return { kernel, store, tell, lines, passMinute: () => endMinute?.() };
+  return {
+    kernel,
+    store,
+    tell,
+    lines,
+    holds,
+    passMinute: () => endMinute?.(),
+    stopTime: () => {
+      stands = true;
+    },
+    gathered: () => gather?.(),
+  };
 }
 
 describe('DirectInject', () => {
@@ -278,5 +308,86 @@ describe('DirectInject', () => {
     store.endTurn();
     // The create fails first; the delete that follows is of another flow and takes nothing from it.
     expect(kernel.batches[1]).toEqual(['delete 1', 'create 1']);
+  });
+
+  it('waits for a kernel that somebody else holds, and then goes on in the order of the messages', () => {
+    const { kernel, store, tell } = setUp();
+    kernel.busy = true;
+    kernel.flows.set('1', 9);
+    tell(FLOW_NEW, 1, 1);
+    store.endTurn();
+    for (const state of [2, 3, 4]) {
+      tell(FLOW_UPDATE, 1, state);
+      tell(FLOW_DESTROY, 2);
+      store.endTurn();
+    }
+    tell(FLOW_DESTROY, 1);
+    store.endTurn();
+    expect(store.waiting).toBe(8);
+    expect(store.counters.created).toBe(0);
+    while (kernel.answer !== null) kernel.answer();
+    // What the first batch needs further comes before the second, in which the rest has gathered.
+    expect(kernel.batches.slice(0, 2)).toEqual([['create 1'], ['delete 1', 'create 1']]);
+    expect(kernel.batches[2]).toHaveLength(7);
+    expect(kernel.flows.size).toBe(0);
+    expect(store.counters).toMatchObject({ created: 1, updated: 3, destroyed: 1, destroyFailed: 0 });
+    expect(store.waiting).toBe(0);
+  });
+
+  it('has no more read than may wait, until half of it is done', () => {
+    const { kernel, store, tell, holds } = setUp();
+    kernel.busy = true;
+    for (let number = 0; number < MOST_WAITING - 1; number++) tell(FLOW_DESTROY, number);
+    store.endTurn();
+    expect(holds).toEqual([]);
+    tell(FLOW_DESTROY, 1);
+    store.endTurn();
+    expect(holds).toEqual([true]);
+    while (store.waiting > MOST_WAITING >> 1) {
+      expect(holds).toEqual([true]);
+      kernel.answer!();
+    }
+    expect(holds).toEqual([true, false]);
+  });
+
+  it('lets messages gather that come close behind a batch, until it is full or a millisecond is over', () => {
+    const { kernel, store, tell, stopTime, gathered } = setUp();
+    stopTime();
+    for (let number = 0; number < 3; number++) {
+      tell(FLOW_NEW, number);
+      store.endTurn();
+    }
+    expect(kernel.batches).toEqual([['create 0']]);
+    for (let number = 3; number < 130; number++) tell(FLOW_NEW, number);
+    expect(kernel.batches).toHaveLength(2);
+    expect(kernel.batches[1]).toHaveLength(128);
+    store.endTurn();
+    expect(kernel.batches).toHaveLength(2);
+    expect(store.waiting).toBe(1);
+    gathered();
+    expect(kernel.batches[2]).toEqual(['create 129']);
+  });
+
+  it('carries something else out in its turn', async () => {
+    const { kernel, store, tell } = setUp();
+    kernel.busy = true;
+    const order: string[] = [];
+    let end = () => {};
+    tell(FLOW_NEW, 1);
+    store.perform((done) => {
+      order.push(`task with ${kernel.flows.size} flows`);
+      end = done;
+    });
+    tell(FLOW_NEW, 2);
+    const settled = store.settled().then(() => order.push('settled'));
+    store.endTurn();
+    kernel.answer!();
+    expect(order).toEqual(['task with 1 flows']);
+    expect(kernel.answer).toBe(null);
+    end();
+    kernel.answer!();
+    await settled;
+    expect(order).toEqual(['task with 1 flows', 'settled']);
+    expect(kernel.flows.size).toBe(2);
   });
 });

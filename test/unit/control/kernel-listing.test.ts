@@ -35,6 +35,8 @@ class Flows implements ListedFlows {
     return count > 0 ? count : -1;
   }
 
+  whenReadable(): void {}
+
   close(): void {
     this.closed++;
   }
