@@ -83,6 +83,7 @@ export const MOST_WAITING = 32_768;
  * flows. A message that comes by itself goes at once.
  */
 const GATHER_MS = 1;
+const TELL_HELD_MS = 60_000;
 /** Batches kept for reuse: what a steady load needs. */
 const SPARE_BATCHES = 4;
 
@@ -121,6 +122,7 @@ export class DirectInject {
   /** When a batch was begun. */
   private begunMs = Number.NEGATIVE_INFINITY;
   private gathering: Timer | null = null;
+  private toldHeldMs = Number.NEGATIVE_INFINITY;
   /** Messages and tasks that are not over. */
   private unsettled = 0;
   private held = false;
@@ -263,6 +265,18 @@ export class DirectInject {
     if (held ? unsettled > MOST_WAITING >>> 1 : unsettled < MOST_WAITING) return;
     this.held = !held;
     this.context.hold(this.held);
+    if (this.held) this.tellHeld();
+  }
+
+  /** Once a minute at most: a burst may bring it about again and again. */
+  private tellHeld(): void {
+    const { clock, log } = this.context;
+    const nowMs = clock.monotonicMs();
+    if (nowMs - this.toldHeldMs < TELL_HELD_MS) return;
+    this.toldHeldMs = nowMs;
+    log.notice(
+      `direct injection: ${this.unsettled} changes wait for the kernel, no more are read until half of them are done`,
+    );
   }
 
   /** Adds the next requests of every message that is not settled. @returns whether there are any */
