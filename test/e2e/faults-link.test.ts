@@ -21,7 +21,7 @@ afterEach(() => pair.remove());
 function change(round: number): void {
   pair.a.loadFlows(mixedFlows(FLOWS, round * FLOWS));
   pair.b.loadFlows(mixedFlows(FLOWS, 30_000 + round * FLOWS));
-  pair.a.conntrack('-U', '-p', 'tcp', '--dport', '80', '-m', String(round + 1));
+  pair.a.conntrack('-U', '-s', '198.18.0.0/15', '-p', 'tcp', '--dport', '80', '-m', String(round + 1));
   pair.b.conntrack('-D', '-p', 'udp', '--dport', '53');
 }
 

@@ -121,7 +121,7 @@ async function expectServesChanges(): Promise<void> {
   pair.a.loadFlows(mixedFlows(FLOWS));
   pair.b.loadFlows(mixedFlows(FLOWS, 40_000));
   await expectConverged(pair);
-  pair.a.conntrack('-U', '-p', 'tcp', '--dport', '80', '-m', '7');
+  pair.a.conntrack('-U', '-s', '198.18.0.0/15', '-p', 'tcp', '--dport', '80', '-m', '7');
   pair.b.conntrack('-D', '-p', 'udp');
   await expectConverged(pair);
 }

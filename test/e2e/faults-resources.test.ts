@@ -207,7 +207,7 @@ describe('the control socket', () => {
     for (const bytes of [[], [CODE.stats, 0], [CODE.internal, 0, 0, 0]]) {
       for (let index = 0; index < CLIENTS; index++) await clients.connect(pair.a.daemon.paths.socket, bytes);
       await expectPrompt(pair.a.daemon);
-      pair.a.conntrack('-U', '-p', 'tcp', '--dport', '80', '-m', String(bytes.length + 1));
+      pair.a.conntrack('-U', '-s', '198.18.0.0/15', '-p', 'tcp', '--dport', '80', '-m', String(bytes.length + 1));
       await expectConverged(pair);
     }
     expect(pair.a.daemon.residentBytes() - before).toBeLessThan(64 << 20);

@@ -69,7 +69,7 @@ describe('a commit into a table that has some of the flows', () => {
     pair.b.loadFlows(lines(3000, 50, ESTABLISHED));
     const withoutNat = ids(pair.b);
     for (let port = 4000; port < 4005; port++) {
-      pair.b.conntrack('-U', '-p', 'tcp', '--sport', String(port), '-t', '40');
+      pair.b.conntrack('-U', '-s', '198.18.0.0/15', '-p', 'tcp', '--sport', String(port), '-t', '40');
       pair.b.conntrack('-D', '-p', 'tcp', '--sport', String(port + 40));
     }
     await cachedAsKernel(pair.b);
