@@ -9,19 +9,22 @@ import { Session, type SessionContext } from './session.js';
 /** A load: events per second, half of them of new flows and half of flows that end, and where the numbers go. */
 interface Rate {
   readonly events: number;
+  readonly seconds: number;
   readonly median?: MeasureKey;
   readonly tail?: MeasureKey;
   readonly cpu: MeasureKey;
 }
 
-/** In that order. A slow load comes twice: only after some seconds of it all code that it takes has been compiled. */
+/**
+ * In that order. A slow load comes twice: on a daemon that is some seconds old, and on one that knows it. There it lasts
+ * longer, since V8 cleans up once behind its start, 40 to 60 ms in a quiet moment from the eighth second on, and a steady
+ * load is not to be judged by whether that falls into it.
+ */
 const RATES: readonly Rate[] = [
-  { events: 5000, median: 'latencySlowMedian', tail: 'latencySlowTail', cpu: 'cpuSlow' },
-  { events: 20_000, median: 'latencyFastMedian', tail: 'latencyFastTail', cpu: 'cpuFast' },
-  { events: 5000, cpu: 'cpuSlowWarm' },
+  { events: 5000, seconds: 3, median: 'latencySlowMedian', tail: 'latencySlowTail', cpu: 'cpuSlow' },
+  { events: 20_000, seconds: 3, median: 'latencyFastMedian', tail: 'latencyFastTail', cpu: 'cpuFast' },
+  { events: 5000, seconds: 10, cpu: 'cpuSlowWarm' },
 ];
-/** Seconds of each. */
-const SECONDS = 3;
 /** Of the packets of a burst so large that this many flows are in no packet, something else is wrong. */
 const MOST_MISSING = 0.01;
 
@@ -40,7 +43,7 @@ async function measureRates(session: Session, tested: Implementation): Promise<v
   await a.load.run('destroy', Math.min(flows, 20_000));
   await session.quiet();
   for (const rate of RATES) {
-    const count = Math.min(flows, (rate.events * SECONDS) / 2);
+    const count = Math.min(flows, (rate.events * rate.seconds) / 2);
     const capture = new Capture(a.firewall.namespace, SYNC_DEVICE, join(a.daemon.directory, 'capture'));
     await capture.started();
     const before = a.cpu();
