@@ -17,7 +17,7 @@ interface Rate {
 
 /**
  * In that order. A slow load comes twice: on a daemon that is some seconds old, and on one that knows it. There it lasts
- * longer, since V8 cleans up once behind its start, 40 to 60 ms in a quiet moment from the eighth second on, and a steady
+ * longer, since V8 cleans up once behind its start, 60 ms in a quiet moment from the eighth second on, and a steady
  * load is not to be judged by whether that falls into it.
  */
 const RATES: readonly Rate[] = [
