@@ -22,6 +22,10 @@ const FLOOR_NAMES: Readonly<Record<keyof KernelCosts, string>> = {
   receive: "receive a flow's share of a packet",
 };
 
+const SCALE_TITLE =
+  'Ours at several sizes, in turn, as many rounds. In brackets what the kernel alone takes of it, of stalls what was work; ' +
+  'memory at hand: the machine has found the memory for the flows before they come.';
+
 /** Writes tables and charts between the marks of the document, the charts beside it. */
 export function writeDocument(path: string, results: Results): void {
   const text = existsSync(path) ? readFileSync(path, 'utf8') : `${BEGIN}\n${END}\n`;
@@ -36,7 +40,7 @@ export function writeDocument(path: string, results: Results): void {
 }
 
 /** What the terminal shows, and the document. */
-export function textOf({ options, machine, kernelCosts, rows, scale }: Results): string {
+export function textOf({ options, machine, kernelCosts, kernelCostsBySize, rows, scale }: Results): string {
   const flows = options.flows.toLocaleString('en');
   const parts = [
     `${machine.processors} processors (${machine.processor}), Linux ${machine.kernel}, node ${machine.node}, ${machine.date}; ` +
@@ -44,15 +48,18 @@ export function textOf({ options, machine, kernelCosts, rows, scale }: Results):
       'CPU times: total (user). Turns and -s: longest (longest without waiting for a processor).',
     tableOf(rows),
   ];
-  if (kernelCosts !== null) parts.push('The kernel alone, CPU per flow:', floorTable(kernelCosts));
-  if (scale.length > 0) parts.push('Ours at several sizes, one round each:', scaleTableOf(scale));
+  const costs: Record<string, KernelCosts> = { ...kernelCostsBySize };
+  if (kernelCosts !== null) costs[options.flows] = kernelCosts;
+  const bySize = Object.entries(costs);
+  if (bySize.length > 0) parts.push('The kernel alone, µs of CPU per flow, by number of flows:', floorTable(bySize));
+  if (scale.length > 0) parts.push(SCALE_TITLE, scaleTableOf(scale));
   return parts.join('\n\n');
 }
 
-function floorTable(costs: KernelCosts): string {
+function floorTable(bySize: readonly (readonly [size: string, costs: KernelCosts])[]): string {
   const keys = Object.keys(FLOOR_NAMES) as (keyof KernelCosts)[];
   return markdown(
-    ['work', 'µs/flow'],
-    keys.map((key) => [FLOOR_NAMES[key], costs[key].toFixed(2)]),
+    ['work', ...bySize.map(([size]) => Number(size).toLocaleString('en'))],
+    keys.map((key) => [FLOOR_NAMES[key], ...bySize.map(([, costs]) => costs[key].toFixed(2))]),
   );
 }

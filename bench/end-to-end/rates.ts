@@ -30,7 +30,7 @@ const MOST_MISSING = 0.01;
 
 /** A steady load: how long an event takes to the wire, and what that costs. */
 export function ratesSession({ flows, tested }: SessionContext): Promise<Sample> {
-  return Session.run(flows, (session) => measureRates(session, tested));
+  return Session.run({ flows }, (session) => measureRates(session, tested));
 }
 
 async function measureRates(session: Session, tested: Implementation): Promise<void> {

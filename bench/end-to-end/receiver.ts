@@ -4,8 +4,8 @@ import { BULK, COMMIT, DUMP_EXTERNAL, DUMP_EXTERNAL_XML, REQUEST_BULK } from './
 import { Session, type SessionContext } from './session.js';
 
 /** The original sends, the implementation under test receives and commits. */
-export function receiverSession({ flows, tested }: SessionContext): Promise<Sample> {
-  return Session.run(flows, (session) => measureReceiver(session, tested));
+export function receiverSession(context: SessionContext): Promise<Sample> {
+  return Session.run(context, (session) => measureReceiver(session, context.tested));
 }
 
 async function measureReceiver(session: Session, tested: Implementation): Promise<void> {
@@ -14,6 +14,7 @@ async function measureReceiver(session: Session, tested: Implementation): Promis
   await a.start(original, flows);
   await session.greet();
   const before = b.daemon.residentBytes();
+  await session.provideMemory();
   await session.measureTurns('stallReceive', b, () =>
     session.measureCpu('receiverNew', b, () => a.load.run('create', flows)),
   );
@@ -27,10 +28,12 @@ async function measureReceiver(session: Session, tested: Implementation): Promis
     await session.measureCpu('receiverUpdate', b, () => a.load.run('update', flows));
     await session.measureCpu('receiverDestroy', b, () => a.load.run('destroy', flows));
     await session.mustHold(b, 'external', 0);
+    await session.provideMemory();
     await session.measureCpu('receiverNewWarm', b, () => a.load.run('create', flows));
   });
   await session.mustHold(b, 'external', flows);
   await session.peerDies();
+  await session.provideMemory();
   await measureCommit(session, 'commitEmpty', 'commitEmptyCpu');
 }
 

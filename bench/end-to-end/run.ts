@@ -10,7 +10,7 @@ import type { Floors, Sample } from './measures.js';
 import { ratesSession } from './rates.js';
 import { receiverSession } from './receiver.js';
 import { mediansOf, type Row, rowsOf, type Samples } from './report.js';
-import { type ScaleRow, scaleRowsOf } from './scale.js';
+import { type ScaleRow, type ScaleSamples, scaleRowsOf } from './scale.js';
 import { senderSession } from './sender.js';
 import type { SessionContext } from './session.js';
 import { takeoverSession } from './takeover.js';
@@ -35,7 +35,9 @@ export interface BenchOptions {
   readonly only: 'ours' | 'original' | 'both';
   readonly flows: number;
   readonly rounds: number;
-  /** Sizes at which the cost per flow is compared, one round each; none: not compared. */
+  /** Whether the machine has found the memory for flows before they come (memory-process.ts). */
+  readonly memoryAtHand: boolean;
+  /** Sizes at which the cost per flow is compared, in turn, as many rounds; none: not compared. */
   readonly scale: readonly number[];
 }
 
@@ -52,6 +54,8 @@ export interface Results {
   readonly options: BenchOptions;
   readonly machine: Machine;
   readonly kernelCosts: KernelCosts | null;
+  /** By number of flows, as text; of the sizes of `scale`. */
+  readonly kernelCostsBySize: Readonly<Record<string, KernelCosts>>;
   readonly rows: readonly Row[];
   readonly scale: readonly ScaleRow[];
   readonly samples: Samples;
@@ -70,11 +74,15 @@ export async function runEndToEnd(options: BenchOptions): Promise<Results> {
     for (let round = 1; round <= options.rounds && options.sessions.length > 0; round++) {
       for (const implementation of implementations(options.only)) {
         const name = `round ${round}`;
-        samples[implementation.name].push(await runSessions(options.sessions, implementation, options.flows, name));
+        samples[implementation.name].push(
+          await runSessions(options.sessions, implementation, options.flows, name, options.memoryAtHand),
+        );
       }
     }
-    const scale = await runScale(options, samples.ours);
-    return { options, machine: machine(), kernelCosts, rows: rowsOf(samples, floors), scale, samples };
+    const kernelCostsBySize = await kernelAtSizes(options, kernelCosts);
+    const scale = scaleRowsOf(await runScale(options), floorsBySize(kernelCostsBySize));
+    const rows = rowsOf(samples, floors);
+    return { options, machine: machine(), kernelCosts, kernelCostsBySize, rows, scale, samples };
   });
 }
 
@@ -87,11 +95,12 @@ async function runSessions(
   tested: Implementation,
   flows: number,
   title: string,
+  memoryAtHand = false,
 ): Promise<Sample> {
   const sample: Sample = {};
   for (const name of names) {
     const begin = performance.now();
-    const part = await SESSIONS[name]!({ flows, tested });
+    const part = await SESSIONS[name]!({ flows, tested, memoryAtHand });
     const seconds = ((performance.now() - begin) / 1000).toFixed(0);
     console.error(`${title}, ${tested.name}, ${name}, ${flows} flows, ${seconds} s: ${summary(part)}`);
     Object.assign(sample, part);
@@ -100,17 +109,32 @@ async function runSessions(
 }
 
 /**
- * Ours alone at each size: how the cost of a flow grows is a matter of one implementation. A size that was measured
- * already is not measured again.
+ * Ours alone at each size: how the cost of a flow grows is a matter of one implementation. The sizes take turns, so that
+ * what else the machine does hits all of them; each once as it is, and once with the machine's memory at hand.
  */
-async function runScale({ scale, flows, sessions }: BenchOptions, rounds: readonly Sample[]): Promise<ScaleRow[]> {
-  const measured = rounds.length > 0 && SCALED.every((name) => sessions.includes(name));
-  const bySize = new Map<number, Sample>();
-  for (const size of scale) {
-    const known = measured && size === flows;
-    bySize.set(size, known ? mediansOf(rounds) : await runSessions(SCALED, ours, size, 'scale'));
+async function runScale({ scale, rounds }: BenchOptions): Promise<ScaleSamples[]> {
+  const runs = scale.map((flows) => ({ flows, asIs: [] as Sample[], atHand: [] as Sample[] }));
+  for (let round = 1; round <= rounds; round++) {
+    for (const { flows, asIs, atHand } of runs) {
+      asIs.push(await runSessions(SCALED, ours, flows, `scale, round ${round}`));
+      atHand.push(await runSessions(SCALED, ours, flows, `scale with memory at hand, round ${round}`, true));
+    }
   }
-  return scaleRowsOf(bySize);
+  return runs.map(({ flows, asIs, atHand }) => ({ flows, asIs: mediansOf(asIs), atHand: mediansOf(atHand) }));
+}
+
+/** What the kernel alone takes at each size; at that of the other rows it is known. */
+async function kernelAtSizes(
+  { scale, flows }: BenchOptions,
+  known: KernelCosts | null,
+): Promise<Record<string, KernelCosts>> {
+  const costs: Record<string, KernelCosts> = {};
+  for (const size of scale) costs[size] = size === flows && known !== null ? known : await measureKernel(size);
+  return costs;
+}
+
+function floorsBySize(costs: Readonly<Record<string, KernelCosts>>): Map<number, Floors> {
+  return new Map(Object.entries(costs).map(([size, each]) => [Number(size), floorsOf(each, Number(size))]));
 }
 
 function machine(): Machine {

@@ -1,4 +1,4 @@
-import { MEASURES, type MeasureKey, type Sample } from './measures.js';
+import { type Floors, MEASURES, type MeasureKey, type Sample } from './measures.js';
 import { markdown, shown, type Verdict, verdictOf } from './report.js';
 
 /** What may cost more per flow at the largest size than at the one before, and how much more (spec/performance.md). */
@@ -37,61 +37,110 @@ const STALLS: readonly MeasureKey[] = [
   'machinePause',
 ];
 
+/** Medians of ours at one size. */
+export interface ScaleSamples {
+  readonly flows: number;
+  readonly asIs: Sample;
+  /** With the memory for the flows at hand (memory-process.ts). */
+  readonly atHand: Sample;
+}
+
+/** What one size has to say of a measure; times of whole requests as microseconds per flow. */
+interface ScaleValue {
+  readonly flows: number;
+  readonly value: number | null;
+  readonly atHand: number | null;
+  /** Of the value: what the kernel alone takes, or of a stall what was the daemon's own work. */
+  readonly part: number | null;
+}
+
 /** One measure at several sizes. */
 export interface ScaleRow {
   readonly key: MeasureKey;
   readonly name: string;
   readonly unit: string;
-  /** By number of flows; times of whole requests as microseconds per flow. */
-  readonly values: readonly { readonly flows: number; readonly value: number | null; readonly part: number | null }[];
+  readonly values: readonly ScaleValue[];
   /** The last value as a multiple of the one before; null for stalls. */
   readonly growth: number | null;
+  readonly growthAtHand: number | null;
+  /** Of what the kernel alone takes. */
+  readonly growthOfKernel: number | null;
   /** Null: no limit, for orientation. */
   readonly must: number | null;
   readonly verdict: Verdict;
 }
 
-export function scaleRowsOf(samples: ReadonlyMap<number, Sample>): ScaleRow[] {
-  if (samples.size === 0) return [];
-  return [...SCALED_MEASURES.map((key) => costRow(key, samples)), ...STALLS.map((key) => stallRow(key, samples))];
+export function scaleRowsOf(samples: readonly ScaleSamples[], floors: ReadonlyMap<number, Floors>): ScaleRow[] {
+  if (samples.length === 0) return [];
+  return [
+    ...SCALED_MEASURES.map((key) => costRow(key, samples, floors)),
+    ...STALLS.map((key) => stallRow(key, samples)),
+  ];
 }
 
-function costRow(key: MeasureKey, samples: ReadonlyMap<number, Sample>): ScaleRow {
+function costRow(key: MeasureKey, samples: readonly ScaleSamples[], floors: ReadonlyMap<number, Floors>): ScaleRow {
   const { name, unit } = MEASURES[key];
-  const values = [...samples].map(([flows, sample]) => {
-    const value = sample[key]?.value ?? null;
-    return { flows, value: value !== null && unit === 'ms' ? (value * 1000) / flows : value, part: null };
+  const values = samples.map(({ flows, asIs, atHand }) => {
+    const perFlow = (value: number | undefined): number | null => {
+      if (value === undefined) return null;
+      return unit === 'ms' ? (value * 1000) / flows : value;
+    };
+    const part = perFlow(floors.get(flows)?.[key]);
+    return { flows, value: perFlow(asIs[key]?.value), atHand: perFlow(atHand[key]?.value), part };
   });
-  const [before, last] = values.slice(-2).map(({ value }) => value);
-  const growth = before == null || last == null ? null : last / before;
-  const perFlow = unit === 'ms' ? 'µs/flow' : unit;
-  return { key, name, unit: perFlow, values, growth, must: MUST, verdict: verdictOf(growth, MUST, 1) };
+  const growth = growthOf(values.map(({ value }) => value));
+  return {
+    key,
+    name,
+    unit: unit === 'ms' ? 'µs/flow' : unit,
+    values,
+    growth,
+    growthAtHand: growthOf(values.map(({ atHand }) => atHand)),
+    growthOfKernel: growthOf(values.map(({ part }) => part)),
+    must: MUST,
+    verdict: verdictOf(growth, MUST, 1),
+  };
 }
 
-function stallRow(key: MeasureKey, samples: ReadonlyMap<number, Sample>): ScaleRow {
+/** The last as a multiple of the one before. */
+function growthOf(values: readonly (number | null)[]): number | null {
+  const [before, last] = values.slice(-2);
+  return before == null || last == null ? null : last / before;
+}
+
+function stallRow(key: MeasureKey, samples: readonly ScaleSamples[]): ScaleRow {
   const { name, unit, must, aim } = MEASURES[key];
-  const values = [...samples].map(([flows, sample]) => ({
+  const values = samples.map(({ flows, asIs, atHand }) => ({
     flows,
-    value: sample[key]?.value ?? null,
-    part: sample[key]?.part ?? null,
+    value: asIs[key]?.value ?? null,
+    atHand: atHand[key]?.value ?? null,
+    part: asIs[key]?.part ?? null,
   }));
   const last = values.at(-1)?.value ?? null;
-  return { key, name, unit, values, growth: null, must, verdict: verdictOf(last, must, aim) };
+  const none = { growth: null, growthAtHand: null, growthOfKernel: null };
+  return { key, name, unit, values, ...none, must, verdict: verdictOf(last, must, aim) };
 }
 
 /** The rows as a Markdown table. */
 export function scaleTableOf(rows: readonly ScaleRow[]): string {
   const sizes = rows[0]?.values.map(({ flows }) => flows.toLocaleString('en')) ?? [];
-  const head = ['scenario (ours)', 'unit', ...sizes, 'growth', 'must', 'verdict'];
+  const atHand = sizes.slice(-1).map((size) => `${size}, memory at hand`);
+  const growths = ['growth', 'memory at hand', 'kernel alone'];
+  const head = ['scenario (ours)', 'unit', ...sizes, ...atHand, ...growths, 'must', 'verdict'];
   const cells = rows.map((row) => [
     row.name,
     row.unit,
     ...row.values.map(({ value, part }) => shown(value, part)),
-    row.growth === null ? '-' : row.growth.toFixed(2),
+    ...row.values.slice(-1).map((last) => shown(last.atHand)),
+    ...[row.growth, row.growthAtHand, row.growthOfKernel].map(shownGrowth),
     limit(row),
     row.verdict,
   ]);
   return markdown(head, cells);
+}
+
+function shownGrowth(growth: number | null): string {
+  return growth === null ? '-' : growth.toFixed(2);
 }
 
 function limit({ growth, must, unit }: ScaleRow): string {

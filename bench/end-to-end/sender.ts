@@ -4,8 +4,8 @@ import { BULK, DUMP_INTERNAL, DUMP_INTERNAL_XML, FLUSH, REQUEST_BULK, RESYNC, ST
 import { Session, type SessionContext, timeCommand } from './session.js';
 
 /** The implementation under test sends, the original receives. */
-export function senderSession({ flows, tested }: SessionContext): Promise<Sample> {
-  return Session.run(flows, (session) => measureSender(session, tested));
+export function senderSession(context: SessionContext): Promise<Sample> {
+  return Session.run(context, (session) => measureSender(session, context.tested));
 }
 
 async function measureSender(session: Session, tested: Implementation): Promise<void> {
@@ -31,6 +31,7 @@ async function measureSender(session: Session, tested: Implementation): Promise<
     await session.measureCpu('senderUpdate', a, () => a.load.run('update', flows));
     await session.measureCpu('senderDestroy', a, () => a.load.run('destroy', flows));
     await session.mustHold(b, 'external', 0);
+    await session.provideMemory();
     await session.measureCpu('senderNewWarm', a, () => a.load.run('create', flows));
   });
   await session.mustHold(b, 'external', flows);
@@ -44,6 +45,7 @@ async function measureSender(session: Session, tested: Implementation): Promise<
 
 async function measureBurst(session: Session): Promise<void> {
   const { a, b, flows } = session;
+  await session.provideMemory();
   const from = await a.sent();
   await session.measureTurns('stallSend', a, () =>
     session.measureCpu('senderNew', a, () => a.load.run('create', flows)),
