@@ -10,7 +10,7 @@ const SECONDS = 3;
 
 /** The original sends; the implementation under test, with DisableExternalCache, gives what it hears to its kernel. */
 export function injectionSession({ flows, tested }: SessionContext): Promise<Sample> {
-  return Session.run(flows, (session) => measureInjection(session, tested));
+  return Session.run({ flows }, (session) => measureInjection(session, tested));
 }
 
 async function measureInjection(session: Session, tested: Implementation): Promise<void> {

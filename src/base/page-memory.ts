@@ -10,7 +10,7 @@
  * would stand still for some 20 ms each time, and find nothing.
  *
  * ```
- * PageArena of one table    page page page page ...            each for itself, SINGLE_BYTES in all
+ * PageArena of one table    page page page page ...            each for itself, as many bytes as asked for
  *                           [page page page pa|ge page ...]    regions, in blocks of a huge page
  * ```
  * Of a large table every access misses the processor's list of memory pages, if those are of 4 KiB: 220 ns instead of
@@ -21,8 +21,11 @@
 
 /** What x86-64 and, with pages of 4 KiB, 64-bit ARM have as huge page (linux: HPAGE_PMD_SIZE). */
 export const HUGE_BYTES = 2 << 20;
-/** A table below this has no huge pages: of the last one half is wasted on average. */
-const SINGLE_BYTES = 4 << 20;
+/**
+ * A table below this has no huge pages: caches hold it, and half of the last one and all of the one ahead are more than is
+ * used, 3 MiB on average.
+ */
+const SINGLE_BYTES = 32 << 20;
 /** Blocks of a region. Only what is used of it is more than a range of addresses. */
 const REGION_BLOCKS = 16;
 
@@ -92,14 +95,18 @@ export class PageArena<Kind extends Page> {
   private singles: number;
   private readonly pagesAhead: number;
 
-  /** @param words of a page */
+  /**
+   * @param words of a page
+   * @param singleBytes from how many on it has huge pages
+   */
   constructor(
     private readonly kind: PageKind<Kind>,
     private readonly words: number,
+    singleBytes = SINGLE_BYTES,
     private readonly memory: PageMemory = pageMemory,
   ) {
     this.pageBytes = words * 4;
-    this.singles = Math.ceil(SINGLE_BYTES / this.pageBytes);
+    this.singles = Math.ceil(singleBytes / this.pageBytes);
     this.pagesAhead = Math.ceil(HUGE_BYTES / this.pageBytes);
   }
 

@@ -39,12 +39,15 @@ const MERGE_USED = SEGMENT_SLOTS >> 2;
  */
 const MAX_DEPTH = 16;
 
+/** The index of more flows than that, some 300,000, lies in huge pages: its accesses are the most scattered of all. */
+const FIRST_HUGE_BYTES = 4 << 20;
+
 /** What a segment held that is being split or merged; segments longer than this one never are. */
 const before = new Int32Array(SEGMENT_WORDS);
 
 export class TupleIndex {
   readonly #rows: RecordPages;
-  readonly #arena = new PageArena<Int32Array>(Int32Array, SEGMENT_WORDS);
+  readonly #arena = new PageArena<Int32Array>(Int32Array, SEGMENT_WORDS, FIRST_HUGE_BYTES);
   /** 2^depth entries; neighbours may be the same segment. */
   #directory: Int32Array[] = [this.#newSegment(0)];
   /** How many top bits of a hash select the directory entry. */

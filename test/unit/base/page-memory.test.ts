@@ -4,7 +4,8 @@ import { HUGE_BYTES, type MemoryCalls, type Page, PageArena, PageMemory } from '
 /** Words of a page that a table has alone, and of one of which three and a fifth make a huge page, as those of rows. */
 const SMALL = 64;
 const ROWS = (4096 * 160) / 4;
-/** Bytes of pages that are no part of a region (SINGLE_BYTES). */
+/** From how many bytes on a table has regions, and what that is in pages of rows. */
+const SINGLE_BYTES = 4 << 20;
 const SINGLE_PAGES = 7;
 /** Where the first huge page of every region is. */
 const BOUNDARY = 4096;
@@ -36,7 +37,7 @@ function attached(): { memory: PageMemory; system: Recorder; calls: () => number
 }
 
 function arenaOf(memory: PageMemory, words: number): PageArena<Uint32Array> {
-  return new PageArena<Uint32Array>(Uint32Array, words, memory);
+  return new PageArena<Uint32Array>(Uint32Array, words, SINGLE_BYTES, memory);
 }
 
 function takeMany(arena: PageArena<Uint32Array>, count: number): Uint32Array[] {
