@@ -33,7 +33,6 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '3' },
     sizes: { type: 'string', default: '100000,1000000' },
     only: { type: 'string', default: 'both' },
-    'memory-at-hand': { type: 'boolean', default: false },
     json: { type: 'string', default: '' },
     from: { type: 'string', default: '' },
     document: { type: 'string', default: join(projectRoot, 'doc', 'performance.md') },
@@ -43,7 +42,7 @@ const { values, positionals } = parseArgs({
 function usage(problem: string): never {
   console.error(`bench: ${problem}`);
   console.error(`names: ${[...GROUPS, ...SESSION_NAMES, 'floor', ...MICRO].join(' ')}`);
-  console.error('options: --flows N --rounds R --sizes N,N,... --only ours|original|both --memory-at-hand --json FILE');
+  console.error('options: --flows N --rounds R --sizes N,N,... --only ours|original|both --json FILE');
   console.error('of report: --document FILE, --from FILE (results that --json wrote, instead of measuring)');
   process.exit(2);
 }
@@ -71,7 +70,6 @@ function endToEndOptions(names: readonly string[]): BenchOptions {
     only,
     flows: positive(values.flows, 'flows'),
     rounds: positive(values.rounds, 'rounds'),
-    memoryAtHand: values['memory-at-hand'],
     scale: scale ? values.sizes.split(',').map((size) => positive(size, 'sizes')) : [],
   };
 }

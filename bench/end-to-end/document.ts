@@ -23,8 +23,7 @@ const FLOOR_NAMES: Readonly<Record<keyof KernelCosts, string>> = {
 };
 
 const SCALE_TITLE =
-  'Ours at several sizes, in turn, as many rounds. In brackets what the kernel alone takes of it, of stalls what was work; ' +
-  'memory at hand: the machine has found the memory for the flows before they come.';
+  'Ours at several sizes, in turn, as many rounds. In brackets what the kernel alone takes of it; of stalls, what was work:';
 
 /** Writes tables and charts between the marks of the document, the charts beside it. */
 export function writeDocument(path: string, results: Results): void {

@@ -14,7 +14,6 @@ async function measureReceiver(session: Session, tested: Implementation): Promis
   await a.start(original, flows);
   await session.greet();
   const before = b.daemon.residentBytes();
-  await session.provideMemory();
   await session.measureTurns('stallReceive', b, () =>
     session.measureCpu('receiverNew', b, () => a.load.run('create', flows)),
   );
@@ -28,12 +27,10 @@ async function measureReceiver(session: Session, tested: Implementation): Promis
     await session.measureCpu('receiverUpdate', b, () => a.load.run('update', flows));
     await session.measureCpu('receiverDestroy', b, () => a.load.run('destroy', flows));
     await session.mustHold(b, 'external', 0);
-    await session.provideMemory();
     await session.measureCpu('receiverNewWarm', b, () => a.load.run('create', flows));
   });
   await session.mustHold(b, 'external', flows);
   await session.peerDies();
-  await session.provideMemory();
   await measureCommit(session, 'commitEmpty', 'commitEmptyCpu');
 }
 

@@ -35,8 +35,6 @@ export interface BenchOptions {
   readonly only: 'ours' | 'original' | 'both';
   readonly flows: number;
   readonly rounds: number;
-  /** Whether the machine has found the memory for flows before they come (memory-process.ts). */
-  readonly memoryAtHand: boolean;
   /** Sizes at which the cost per flow is compared, in turn, as many rounds; none: not compared. */
   readonly scale: readonly number[];
 }
@@ -74,9 +72,7 @@ export async function runEndToEnd(options: BenchOptions): Promise<Results> {
     for (let round = 1; round <= options.rounds && options.sessions.length > 0; round++) {
       for (const implementation of implementations(options.only)) {
         const name = `round ${round}`;
-        samples[implementation.name].push(
-          await runSessions(options.sessions, implementation, options.flows, name, options.memoryAtHand),
-        );
+        samples[implementation.name].push(await runSessions(options.sessions, implementation, options.flows, name));
       }
     }
     const kernelCostsBySize = await kernelAtSizes(options, kernelCosts);
@@ -95,12 +91,11 @@ async function runSessions(
   tested: Implementation,
   flows: number,
   title: string,
-  memoryAtHand = false,
 ): Promise<Sample> {
   const sample: Sample = {};
   for (const name of names) {
     const begin = performance.now();
-    const part = await SESSIONS[name]!({ flows, tested, memoryAtHand });
+    const part = await SESSIONS[name]!({ flows, tested });
     const seconds = ((performance.now() - begin) / 1000).toFixed(0);
     console.error(`${title}, ${tested.name}, ${name}, ${flows} flows, ${seconds} s: ${summary(part)}`);
     Object.assign(sample, part);
@@ -110,17 +105,16 @@ async function runSessions(
 
 /**
  * Ours alone at each size: how the cost of a flow grows is a matter of one implementation. The sizes take turns, so that
- * what else the machine does hits all of them; each once as it is, and once with the machine's memory at hand.
+ * what else the machine does hits all of them.
  */
 async function runScale({ scale, rounds }: BenchOptions): Promise<ScaleSamples[]> {
-  const runs = scale.map((flows) => ({ flows, asIs: [] as Sample[], atHand: [] as Sample[] }));
+  const runs = scale.map((flows) => ({ flows, samples: [] as Sample[] }));
   for (let round = 1; round <= rounds; round++) {
-    for (const { flows, asIs, atHand } of runs) {
-      asIs.push(await runSessions(SCALED, ours, flows, `scale, round ${round}`));
-      atHand.push(await runSessions(SCALED, ours, flows, `scale with memory at hand, round ${round}`, true));
+    for (const { flows, samples } of runs) {
+      samples.push(await runSessions(SCALED, ours, flows, `scale, round ${round}`));
     }
   }
-  return runs.map(({ flows, asIs, atHand }) => ({ flows, asIs: mediansOf(asIs), atHand: mediansOf(atHand) }));
+  return runs.map(({ flows, samples }) => ({ flows, sample: mediansOf(samples) }));
 }
 
 /** What the kernel alone takes at each size; at that of the other rows it is known. */

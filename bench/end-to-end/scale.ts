@@ -40,16 +40,13 @@ const STALLS: readonly MeasureKey[] = [
 /** Medians of ours at one size. */
 export interface ScaleSamples {
   readonly flows: number;
-  readonly asIs: Sample;
-  /** With the memory for the flows at hand (memory-process.ts). */
-  readonly atHand: Sample;
+  readonly sample: Sample;
 }
 
 /** What one size has to say of a measure; times of whole requests as microseconds per flow. */
 interface ScaleValue {
   readonly flows: number;
   readonly value: number | null;
-  readonly atHand: number | null;
   /** Of the value: what the kernel alone takes, or of a stall what was the daemon's own work. */
   readonly part: number | null;
 }
@@ -62,7 +59,6 @@ export interface ScaleRow {
   readonly values: readonly ScaleValue[];
   /** The last value as a multiple of the one before; null for stalls. */
   readonly growth: number | null;
-  readonly growthAtHand: number | null;
   /** Of what the kernel alone takes. */
   readonly growthOfKernel: number | null;
   /** Null: no limit, for orientation. */
@@ -80,13 +76,13 @@ export function scaleRowsOf(samples: readonly ScaleSamples[], floors: ReadonlyMa
 
 function costRow(key: MeasureKey, samples: readonly ScaleSamples[], floors: ReadonlyMap<number, Floors>): ScaleRow {
   const { name, unit } = MEASURES[key];
-  const values = samples.map(({ flows, asIs, atHand }) => {
+  const values = samples.map(({ flows, sample }) => {
     const perFlow = (value: number | undefined): number | null => {
       if (value === undefined) return null;
       return unit === 'ms' ? (value * 1000) / flows : value;
     };
     const part = perFlow(floors.get(flows)?.[key]);
-    return { flows, value: perFlow(asIs[key]?.value), atHand: perFlow(atHand[key]?.value), part };
+    return { flows, value: perFlow(sample[key]?.value), part };
   });
   const growth = growthOf(values.map(({ value }) => value));
   return {
@@ -95,7 +91,6 @@ function costRow(key: MeasureKey, samples: readonly ScaleSamples[], floors: Read
     unit: unit === 'ms' ? 'µs/flow' : unit,
     values,
     growth,
-    growthAtHand: growthOf(values.map(({ atHand }) => atHand)),
     growthOfKernel: growthOf(values.map(({ part }) => part)),
     must: MUST,
     verdict: verdictOf(growth, MUST, 1),
@@ -110,29 +105,25 @@ function growthOf(values: readonly (number | null)[]): number | null {
 
 function stallRow(key: MeasureKey, samples: readonly ScaleSamples[]): ScaleRow {
   const { name, unit, must, aim } = MEASURES[key];
-  const values = samples.map(({ flows, asIs, atHand }) => ({
+  const values = samples.map(({ flows, sample }) => ({
     flows,
-    value: asIs[key]?.value ?? null,
-    atHand: atHand[key]?.value ?? null,
-    part: asIs[key]?.part ?? null,
+    value: sample[key]?.value ?? null,
+    part: sample[key]?.part ?? null,
   }));
   const last = values.at(-1)?.value ?? null;
-  const none = { growth: null, growthAtHand: null, growthOfKernel: null };
+  const none = { growth: null, growthOfKernel: null };
   return { key, name, unit, values, ...none, must, verdict: verdictOf(last, must, aim) };
 }
 
 /** The rows as a Markdown table. */
 export function scaleTableOf(rows: readonly ScaleRow[]): string {
   const sizes = rows[0]?.values.map(({ flows }) => flows.toLocaleString('en')) ?? [];
-  const atHand = sizes.slice(-1).map((size) => `${size}, memory at hand`);
-  const growths = ['growth', 'memory at hand', 'kernel alone'];
-  const head = ['scenario (ours)', 'unit', ...sizes, ...atHand, ...growths, 'must', 'verdict'];
+  const head = ['scenario (ours)', 'unit', ...sizes, 'growth', 'of the kernel alone', 'must', 'verdict'];
   const cells = rows.map((row) => [
     row.name,
     row.unit,
     ...row.values.map(({ value, part }) => shown(value, part)),
-    ...row.values.slice(-1).map((last) => shown(last.atHand)),
-    ...[row.growth, row.growthAtHand, row.growthOfKernel].map(shownGrowth),
+    ...[row.growth, row.growthOfKernel].map(shownGrowth),
     limit(row),
     row.verdict,
   ]);

@@ -31,7 +31,6 @@ async function measureSender(session: Session, tested: Implementation): Promise<
     await session.measureCpu('senderUpdate', a, () => a.load.run('update', flows));
     await session.measureCpu('senderDestroy', a, () => a.load.run('destroy', flows));
     await session.mustHold(b, 'external', 0);
-    await session.provideMemory();
     await session.measureCpu('senderNewWarm', a, () => a.load.run('create', flows));
   });
   await session.mustHold(b, 'external', flows);
@@ -45,7 +44,6 @@ async function measureSender(session: Session, tested: Implementation): Promise<
 
 async function measureBurst(session: Session): Promise<void> {
   const { a, b, flows } = session;
-  await session.provideMemory();
   const from = await a.sent();
   await session.measureTurns('stallSend', a, () =>
     session.measureCpu('senderNew', a, () => a.load.run('create', flows)),

@@ -1,6 +1,5 @@
 import { FirewallPair } from '../../test/lab/firewall-pair.js';
 import type { Implementation } from '../../test/lab/implementation.js';
-import { compiled } from '../../test/lab/project.js';
 import { activeConnections } from '../../test/lab/statistics.js';
 import { sleep } from '../../test/lab/waiting.js';
 import { allQuiet, type CpuTime } from './cpu.js';
@@ -10,19 +9,14 @@ import { BenchNode, STATS } from './node.js';
 
 /** Longest wait until both daemons have digested a burst. */
 const QUIET_MS = 120_000;
-const MEMORY_MS = 120_000;
 /** A request that works on all flows is repeated for so many flows in all, within these limits. */
 const REPEATED_FLOWS = 500_000;
 const LEAST_REPEATS = 3;
 const MOST_REPEATS = 5;
-/** What kernel and daemons take for a flow, events that wait and both firewalls of the machine included. */
-const MACHINE_BYTES_PER_FLOW = 3000;
 
 export interface SessionContext {
   readonly flows: number;
   readonly tested: Implementation;
-  /** Whether the machine has the memory for flows at hand when they are made (memory-process.ts). Else it is as it is. */
-  readonly memoryAtHand?: boolean;
 }
 
 /** Two firewalls, of which one runs the implementation under test and the other its partner. */
@@ -33,17 +27,14 @@ export class Session {
   readonly b = new BenchNode(this.pair.b);
   private witness: LineProcess<'start' | 'stop', unknown> | null = null;
 
-  private constructor(
-    readonly flows: number,
-    private readonly memoryAtHand: boolean,
-  ) {}
+  private constructor(readonly flows: number) {}
 
   /** Makes a session, gives it to `work`, and removes all of it again. */
   static async run(
-    { flows, memoryAtHand = false }: Omit<SessionContext, 'tested'>,
+    { flows }: Omit<SessionContext, 'tested'>,
     work: (session: Session) => Promise<void>,
   ): Promise<Sample> {
-    const session = new Session(flows, memoryAtHand);
+    const session = new Session(flows);
     try {
       await work(session);
       return session.sample;
@@ -73,16 +64,6 @@ export class Session {
   /** Nobody listens in another namespace of this machine any more, and its kernel has the flows of one firewall only. */
   async peerDies(): Promise<void> {
     await this.a.die();
-    await this.quiet();
-  }
-
-  /** Flows are about to be made. */
-  async provideMemory(): Promise<void> {
-    if (!this.memoryAtHand) return;
-    const bytes = this.flows * MACHINE_BYTES_PER_FLOW;
-    this.pair.a.namespace.run([process.execPath, compiled('bench/end-to-end/memory-process'), String(bytes)], {
-      timeoutMs: MEMORY_MS,
-    });
     await this.quiet();
   }
 
