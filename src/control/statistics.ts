@@ -30,6 +30,8 @@ export interface CacheStatistics {
 /** DisableExternalCache: what went straight into the kernel. */
 export interface InjectStatistics {
   readonly kind: 'inject';
+  /** What peers told and the kernel has not carried out yet; absent: not counted apart, it stands among the flows. */
+  readonly waiting?: number;
   readonly created: number;
   readonly createFailed: number;
   readonly updated: number;

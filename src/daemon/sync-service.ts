@@ -148,7 +148,7 @@ export class SyncService implements ControlService {
           ? { kind: 'bypass', ...internal.counters }
           : cacheStatistics('internal', internal.active, internal.table.size, internal.counters),
         external instanceof DirectInject
-          ? { kind: 'inject', ...external.counters }
+          ? { kind: 'inject', waiting: external.waiting, ...external.counters }
           : cacheStatistics('external', external.active, external.table.size, external.counters),
       ],
       expectationStores: expectationStatistics(this.context.expectations),

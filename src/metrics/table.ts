@@ -199,6 +199,8 @@ function byLabel<Source>(
 const network = ({ statistics, mode }: Snapshot) => (mode === 'sync' ? statistics.network : null);
 const netlink = ({ statistics }: Snapshot) => statistics.netlink;
 
+const injectionsWaiting = (store: StoreStatistics): number => (store.kind === 'inject' ? (store.waiting ?? 0) : 0);
+
 const CACHES: readonly MetricEntry[] = [
   perCache('gauge', 'conntrackd_cache_entries', 'Entries of the cache that live', ({ active }) => active),
   perCache(
@@ -212,6 +214,12 @@ const CACHES: readonly MetricEntry[] = [
     'conntrackd_cache_limit_entries',
     'Most entries that one cache may hold (HashLimit)',
     ({ statistics }) => statistics.hashLimit,
+  ),
+  single(
+    'gauge',
+    'conntrackd_injections_waiting',
+    'With DisableExternalCache: what peers told of flows and the kernel has not carried out yet',
+    ({ statistics }) => statistics.stores.reduce((sum, store) => sum + injectionsWaiting(store), 0),
   ),
   {
     type: 'counter',
