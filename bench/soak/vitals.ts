@@ -3,9 +3,13 @@ import { pathToFileURL } from 'node:url';
 import type { Daemon } from '../../test/lab/daemon.js';
 import { compiled } from '../../test/lab/project.js';
 import { rawExchange } from '../../test/lab/raw-request.js';
+import { sleep } from '../../test/lab/waiting.js';
 
 /** Name of the probe's socket in the directory of the daemon's configuration. */
 export const PROBE_SOCKET = 'probe';
+
+const DESCRIPTOR_LOOKS = 5;
+const LOOK_MS = 20;
 
 /** What a daemon holds at one moment, after a garbage collection. Bytes. */
 export interface Vitals {
@@ -38,13 +42,19 @@ export async function vitalsOf(daemon: Daemon): Promise<Vitals> {
     heap: heapUsed,
     buffers: arrayBuffers,
     resident: daemon.residentBytes(),
-    descriptors: descriptorsOf(daemon.pid),
+    descriptors: await descriptorsOf(daemon.pid),
     threads: readdirSync(`/proc/${daemon.pid}/task`).length,
   };
 }
 
-function descriptorsOf(pid: number): number {
-  return readdirSync(`/proc/${pid}/fd`).length;
+/** The least of some looks: a connection that has just ended, as the probe's own, is still there for a moment. */
+async function descriptorsOf(pid: number): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  for (let look = 0; look < DESCRIPTOR_LOOKS; look++) {
+    if (look > 0) await sleep(LOOK_MS);
+    least = Math.min(least, readdirSync(`/proc/${pid}/fd`).length);
+  }
+  return least;
 }
 
 /** How much each of the values grows from the first to the last of evenly spaced samples, by the line of least squares. */
