@@ -28,7 +28,7 @@ function measureBurst(
   receiving: Implementation,
   key: MeasureKey,
 ): Promise<Sample> {
-  return Session.run({ flows }, async (session) => {
+  return Session.run(flows, async (session) => {
     const { a, b } = session;
     await b.start(receiving, flows, { buffers: 'usual' });
     await a.start(sending, flows, { buffers: 'usual' });

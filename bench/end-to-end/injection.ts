@@ -10,7 +10,7 @@ const SECONDS = 3;
 
 /** The original sends; the implementation under test, with DisableExternalCache, gives what it hears to its kernel. */
 export function injectionSession({ flows, tested }: SessionContext): Promise<Sample> {
-  return Session.run({ flows }, (session) => measureInjection(session, tested));
+  return Session.run(flows, (session) => measureInjection(session, tested));
 }
 
 async function measureInjection(session: Session, tested: Implementation): Promise<void> {
@@ -20,7 +20,7 @@ async function measureInjection(session: Session, tested: Implementation): Promi
   await session.greet();
   await a.load.run('create', flows);
   await session.quiet();
-  kernelMustHold(session, flows);
+  session.kernelMustHold(b, flows);
   await session.measureTurns('stallInject', b, async () => {
     await measureBulks(session);
     await session.measureCpu('injectUpdate', b, () => a.load.run('update', flows));
@@ -29,7 +29,7 @@ async function measureInjection(session: Session, tested: Implementation): Promi
   const count = Math.min(flows, (RATE * SECONDS) / 2);
   const before = b.cpu();
   const { milliseconds } = await a.load.run('churn', count, { perSecond: RATE });
-  session.record('cpuInject', b.meter.since(before).total / 1e4 / milliseconds);
+  session.recordShare('cpuInject', b.meter.since(before), milliseconds);
   await session.quiet();
 }
 
@@ -50,12 +50,5 @@ async function measureBulks(session: Session): Promise<void> {
     watch.close();
   }
   await session.measureCpu('injectPresent', b, () => a.time(BULK));
-  kernelMustHold(session, flows);
-}
-
-function kernelMustHold({ b }: Session, flows: number): void {
-  const held = b.firewall.kernelCount();
-  if (held < flows) {
-    throw new Error(`${b.daemon.implementation.name}: ${held} flows in the kernel's table, not ${flows}`);
-  }
+  session.kernelMustHold(b, flows);
 }

@@ -30,7 +30,7 @@ const MOST_MISSING = 0.01;
 
 /** A steady load: how long an event takes to the wire, and what that costs. */
 export function ratesSession({ flows, tested }: SessionContext): Promise<Sample> {
-  return Session.run({ flows }, (session) => measureRates(session, tested));
+  return Session.run(flows, (session) => measureRates(session, tested));
 }
 
 async function measureRates(session: Session, tested: Implementation): Promise<void> {
@@ -53,7 +53,7 @@ async function measureRates(session: Session, tested: Implementation): Promise<v
     const latencies = latenciesOf(report, await capture.stop());
     if (rate.median) session.record(rate.median, latencies[Math.floor(latencies.length * 0.5)]!);
     if (rate.tail) session.record(rate.tail, latencies[Math.floor(latencies.length * 0.99)]!);
-    session.record(rate.cpu, used.total / 1e4 / report.milliseconds);
+    session.recordShare(rate.cpu, used, report.milliseconds);
   }
 }
 

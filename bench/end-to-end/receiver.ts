@@ -5,7 +5,7 @@ import { Session, type SessionContext } from './session.js';
 
 /** The original sends, the implementation under test receives and commits. */
 export function receiverSession(context: SessionContext): Promise<Sample> {
-  return Session.run(context, (session) => measureReceiver(session, context.tested));
+  return Session.run(context.flows, (session) => measureReceiver(session, context.tested));
 }
 
 async function measureReceiver(session: Session, tested: Implementation): Promise<void> {
@@ -62,6 +62,5 @@ async function measureCommit(session: Session, wall: MeasureKey, cpu?: MeasureKe
     cpu === undefined ? commit() : session.measureCpu(cpu, b, commit),
   );
   await session.quiet();
-  const held = b.firewall.kernelCount();
-  if (held < flows) throw new Error(`${b.daemon.implementation.name}: ${held} of ${flows} flows were committed`);
+  session.kernelMustHold(b, flows);
 }

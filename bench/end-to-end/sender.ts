@@ -5,7 +5,7 @@ import { Session, type SessionContext, timeCommand } from './session.js';
 
 /** The implementation under test sends, the original receives. */
 export function senderSession(context: SessionContext): Promise<Sample> {
-  return Session.run(context, (session) => measureSender(session, context.tested));
+  return Session.run(context.flows, (session) => measureSender(session, context.tested));
 }
 
 async function measureSender(session: Session, tested: Implementation): Promise<void> {

@@ -30,10 +30,7 @@ export class Session {
   private constructor(readonly flows: number) {}
 
   /** Makes a session, gives it to `work`, and removes all of it again. */
-  static async run(
-    { flows }: Omit<SessionContext, 'tested'>,
-    work: (session: Session) => Promise<void>,
-  ): Promise<Sample> {
+  static async run(flows: number, work: (session: Session) => Promise<void>): Promise<Sample> {
     const session = new Session(flows);
     try {
       await work(session);
@@ -138,11 +135,22 @@ export class Session {
     return result;
   }
 
+  /** The share of a processor, in percent, that a steady load of so many milliseconds took. */
+  recordShare(key: MeasureKey, { total }: CpuTime, milliseconds: number): void {
+    this.record(key, total / 1e4 / milliseconds);
+  }
+
   /** Numbers of a run in which something was lost say nothing. */
   async mustHold(node: BenchNode, cache: 'internal' | 'external', flows: number): Promise<void> {
     const held = activeConnections(await node.reply(STATS), cache);
     const { name } = node.daemon.implementation;
     if (held !== flows) throw new Error(`${name}: ${held} flows in the ${cache} cache, not ${flows}`);
+  }
+
+  /** The same for what is in the node's kernel, where others may have put more. */
+  kernelMustHold({ firewall, daemon }: BenchNode, flows: number): void {
+    const held = firewall.kernelCount();
+    if (held < flows) throw new Error(`${daemon.implementation.name}: ${held} of ${flows} flows are in the kernel`);
   }
 }
 

@@ -28,7 +28,7 @@ export async function takeoverSession(context: SessionContext): Promise<Sample> 
 }
 
 function smallTakeovers({ tested }: SessionContext): Promise<Sample> {
-  return Session.run({ flows: FEW_FLOWS }, async (session) => {
+  return Session.run(FEW_FLOWS, async (session) => {
     await replicate(session, tested);
     const times: number[] = [];
     for (let repeat = 0; repeat < 5; repeat++) {
@@ -40,7 +40,7 @@ function smallTakeovers({ tested }: SessionContext): Promise<Sample> {
 
 /** The moment when the last flow is in the kernel counts. */
 function takeoverOfDead({ tested, flows }: SessionContext): Promise<Sample> {
-  return Session.run({ flows }, async (session) => {
+  return Session.run(flows, async (session) => {
     await replicate(session, tested);
     await session.peerDies();
     await measureTakeover('takeover', session);
@@ -49,7 +49,7 @@ function takeoverOfDead({ tested, flows }: SessionContext): Promise<Sample> {
 
 /** The same with the peer alive; then the moment when all that belongs to a change of roles is done. */
 function changesOfRoles({ tested, flows }: SessionContext): Promise<Sample> {
-  return Session.run({ flows }, async (session) => {
+  return Session.run(flows, async (session) => {
     await replicate(session, tested);
     await measureTakeover('takeoverBeside', session);
     await replicateAgain(session);

@@ -5,7 +5,7 @@ import { inetAddress } from '../../src/native/sockaddr.js';
 import { type Firewall, FirewallPair } from '../lab/firewall-pair.js';
 import { difference } from '../lab/flow-lines.js';
 import { original, pairings } from '../lab/implementation.js';
-import { inside } from '../lab/scripted-peer.js';
+import { inside } from '../lab/inside.js';
 import { activeConnections } from '../lab/statistics.js';
 import { nowMs, settled, sleep } from '../lab/waiting.js';
 import { readTree, type Tree } from '../support/netlink-tree.js';

@@ -18,8 +18,9 @@ import type { Daemon } from '../lab/daemon.js';
 import { FirewallPair, SYNC_PORT } from '../lab/firewall-pair.js';
 import { tcpFlows } from '../lab/flows.js';
 import { original, ours } from '../lab/implementation.js';
+import { inside } from '../lab/inside.js';
 import { connect } from '../lab/namespace.js';
-import { inside, newFlow } from '../lab/scripted-peer.js';
+import { newFlow } from '../lab/scripted-peer.js';
 import { statistic } from '../lab/statistics.js';
 import { eventually } from '../lab/waiting.js';
 

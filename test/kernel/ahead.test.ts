@@ -7,15 +7,13 @@ import { loopScheduler } from '../../src/daemon/clock.js';
 import { TableDump } from '../../src/kernel/dump.js';
 import { TrackingProbe } from '../../src/kernel/tracking.js';
 import * as native from '../../src/native/index.js';
-import { EMSGSIZE, enterNetworkNamespace } from '../../src/native/index.js';
+import { EMSGSIZE } from '../../src/native/index.js';
+import { openOwnSocket } from '../../src/native/own-socket.js';
+import { inside } from '../lab/inside.js';
 import { Namespace } from '../lab/namespace.js';
 import { compiled } from '../lab/project.js';
 import { eventually } from '../lab/waiting.js';
-import { openOwnSocket } from '../support/own-socket.js';
 import { tcpFlow } from '../support/tcp-flow.js';
-
-/** The namespace that the test's process was started in. */
-const HOME = `/proc/${process.ppid}/ns/net`;
 
 let namespace: Namespace;
 
@@ -23,16 +21,6 @@ beforeAll(() => {
   namespace = new Namespace('ahead');
 });
 afterAll(() => namespace.remove());
-
-/** Sockets belong to the namespace in which they were made. */
-function inside<T>(make: () => T): T {
-  enterNetworkNamespace(`/run/netns/${namespace.name}`);
-  try {
-    return make();
-  } finally {
-    enterNetworkNamespace(HOME);
-  }
-}
 
 function openSockets(): number {
   return readdirSync('/proc/self/fd').filter((fd) => {
@@ -141,7 +129,7 @@ it('a dump is asked for in another thread, and read to its end', async () => {
   let entries = 0;
   await new Promise<void>((resolve, reject) => {
     const events = { onEntry: () => void entries++, onInterrupted: reject, onDone: resolve, onError: reject };
-    inside(() => new TableDump(events)).start();
+    inside(namespace, () => new TableDump(events)).start();
   });
   expect(entries).toBe(0);
 });
@@ -151,6 +139,7 @@ it('a dump that is given up while it is asked for calls nobody, and closes its s
   const called: string[] = [];
   const note = (name: string) => (): void => void called.push(name);
   const dump = inside(
+    namespace,
     () =>
       new TableDump({
         onEntry: note('entry'),
@@ -167,7 +156,7 @@ it('a dump that is given up while it is asked for calls nobody, and closes its s
 
 it('a question to the kernel that is given up calls nobody, and closes its socket', async () => {
   const before = openSockets();
-  const probe = inside(() => new TrackingProbe());
+  const probe = inside(namespace, () => new TrackingProbe());
   let answers = 0;
   probe.find(tcpFlow({ number: 1 }), () => answers++);
   probe.close();
@@ -176,7 +165,7 @@ it('a question to the kernel that is given up calls nobody, and closes its socke
 });
 
 it('a question about a flow that is not there is answered', async () => {
-  const probe = inside(() => new TrackingProbe());
+  const probe = inside(namespace, () => new TrackingProbe());
   const answer = await new Promise((resolve) =>
     probe.find(tcpFlow({ number: 1 }), (found, error) => resolve([found, error])),
   );
@@ -185,7 +174,7 @@ it('a question about a flow that is not there is answered', async () => {
 });
 
 it('the event loop goes on while the kernel answers', async () => {
-  const probe = inside(() => new TrackingProbe());
+  const probe = inside(namespace, () => new TrackingProbe());
   const order: string[] = [];
   const answered = new Promise<void>((resolve) =>
     probe.find(tcpFlow({ number: 1 }), () => {

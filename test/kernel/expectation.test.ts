@@ -7,7 +7,6 @@ import { expectationLine } from '../../src/flow/expectation-format.js';
 import { ASIDE_HELPER, K_HELPER, KNOWN } from '../../src/flow/layout.js';
 import { TableDump } from '../../src/kernel/dump.js';
 import { KernelRequests } from '../../src/kernel/requests.js';
-import { enterNetworkNamespace } from '../../src/native/index.js';
 import { decodeKernelExpectation } from '../../src/netlink/expectation-decode.js';
 import { encodeExpectationDumpRequest } from '../../src/netlink/expectation-encode.js';
 import {
@@ -17,12 +16,11 @@ import {
   FLOW_DESTROY,
   FLOW_NEW,
 } from '../../src/wire/tables.js';
+import { inside } from '../lab/inside.js';
 import { Namespace } from '../lab/namespace.js';
 import { expectationOf } from '../support/expectation.js';
 import { tcpFlow } from '../support/tcp-flow.js';
 
-/** The namespace that the test's process was started in. */
-const HOME = `/proc/${process.ppid}/ns/net`;
 const TIMEOUT = 300;
 
 /** How the kernel itself reports active FTP behind NAT (test/fixtures/expectation, ftp_active_snat). */
@@ -39,16 +37,6 @@ let kernel: KernelRequests;
 let warnings: string[];
 let flows: DirectInject;
 let inject: ExpectationInject;
-
-/** Sockets belong to the namespace in which they were made. */
-function inside<T>(make: () => T): T {
-  enterNetworkNamespace(`/run/netns/${namespace.name}`);
-  try {
-    return make();
-  } finally {
-    enterNetworkNamespace(HOME);
-  }
-}
 
 function createMaster(): void {
   const flow = tcpFlow({ number: 1 });
@@ -74,14 +62,14 @@ async function held(): Promise<Expectation[]> {
       onDone: () => resolve(found),
       onError: reject,
     };
-    inside(() => new TableDump(events, encodeExpectationDumpRequest)).start();
+    inside(namespace, () => new TableDump(events, encodeExpectationDumpRequest)).start();
   });
 }
 
 beforeEach(() => {
   namespace = new Namespace('expectation');
   namespace.nft('table ip nat { chain c { type nat hook postrouting priority srcnat; }; }');
-  kernel = inside(() => new KernelRequests(true));
+  kernel = inside(namespace, () => new KernelRequests(true));
   warnings = [];
   const warn = (text: string) => warnings.push(text);
   const log = { info: warn, notice: warn, warning: warn, error: warn, raw: warn };

@@ -7,10 +7,10 @@ import { FlowScratch } from '../../src/flow/scratch.js';
 import { KernelRequests } from '../../src/kernel/requests.js';
 import { KernelCounters } from '../../src/kernel/statistics.js';
 import { TableReader } from '../../src/kernel/table-reader.js';
-import { enterNetworkNamespace } from '../../src/native/index.js';
 import { decodeFlow } from '../../src/wire/decode.js';
 import { MessageHeader, readHeader } from '../../src/wire/header.js';
 import { FLOW_NEW, FLOW_UPDATE } from '../../src/wire/tables.js';
+import { inside } from '../lab/inside.js';
 import { Namespace } from '../lab/namespace.js';
 import { tcpFlow } from '../support/tcp-flow.js';
 
@@ -24,9 +24,6 @@ interface InjectCase {
 const { cases } = JSON.parse(readFileSync(new URL('../fixtures/inject/direct.json', import.meta.url), 'utf8')) as {
   cases: InjectCase[];
 };
-
-/** The namespace that the test's process was started in. */
-const HOME = `/proc/${process.ppid}/ns/net`;
 
 /** A flow whose message names no timeout; the original cannot create it. */
 const WITHOUT_TIMEOUT = [
@@ -48,18 +45,8 @@ let kernel: KernelRequests;
 let warnings: string[];
 let inject: DirectInject;
 
-/** Sockets belong to the namespace in which they were made. */
-function inside<T>(make: () => T): T {
-  enterNetworkNamespace(`/run/netns/${namespace.name}`);
-  try {
-    return make();
-  } finally {
-    enterNetworkNamespace(HOME);
-  }
-}
-
 function openReader(): TableReader {
-  return inside(() => {
+  return inside(namespace, () => {
     const reader = new TableReader(
       () => new KernelCounters(),
       () => null,
@@ -96,7 +83,7 @@ beforeAll(() => {
   namespace.nft(`table inet lab {
     chain input { type filter hook input priority filter; ct state invalid drop; }
   }`);
-  kernel = inside(() => new KernelRequests(false));
+  kernel = inside(namespace, () => new KernelRequests(false));
   warnings = [];
   const log = {
     info: () => {},

@@ -1,11 +1,9 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { KernelRequests } from '../../src/kernel/requests.js';
-import { enterNetworkNamespace } from '../../src/native/index.js';
+import { inside } from '../lab/inside.js';
 import { Namespace } from '../lab/namespace.js';
 import { tcpFlow } from '../support/tcp-flow.js';
 
-/** The namespace that the test's process was started in. */
-const HOME = `/proc/${process.ppid}/ns/net`;
 const EEXIST = 17;
 const TIMEOUT = 600;
 /** Requests of one system call (src/kernel/requests.ts). */
@@ -16,13 +14,7 @@ let kernel: KernelRequests;
 
 beforeAll(() => {
   namespace = new Namespace('requests');
-  // Sockets belong to the namespace in which they were made.
-  enterNetworkNamespace(`/run/netns/${namespace.name}`);
-  try {
-    kernel = new KernelRequests(true, 4);
-  } finally {
-    enterNetworkNamespace(HOME);
-  }
+  kernel = inside(namespace, () => new KernelRequests(true, 4));
 });
 afterAll(() => {
   kernel.close();

@@ -3,7 +3,6 @@ import {
   bind,
   closeSocket,
   connect,
-  enterNetworkNamespace,
   openSocket,
   receive,
   SOCK_DGRAM,
@@ -12,23 +11,12 @@ import {
 } from '../../src/native/index.js';
 import { inetAddress } from '../../src/native/sockaddr.js';
 import { ANNOUNCEMENT_BYTES } from '../../src/wire/announcement.js';
+import { inside } from './inside.js';
 import type { Namespace } from './namespace.js';
 
-/** The namespace that the test's process was started in. */
-const HOME = `/proc/${process.ppid}/ns/net`;
 const IPPROTO_UDP = 17;
 /** No datagram of a link with Ethernet's MTU is longer. */
 const BUFFER_BYTES = 2048;
-
-/** Sockets belong to the namespace in which they were made. */
-export function inside<T>(namespace: Namespace, make: () => T): T {
-  enterNetworkNamespace(`/run/netns/${namespace.name}`);
-  try {
-    return make();
-  } finally {
-    enterNetworkNamespace(HOME);
-  }
-}
 
 /** A message of the wire, taken apart (spec/wire.md). */
 export interface WireMessage {

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Health } from '../../../src/base/health-states.js';
-import type { Logger } from '../../../src/base/logger.js';
 import { HealthWatch } from '../../../src/daemon/health-watch.js';
+import { lineLog } from '../../support/line-log.js';
 
 let directory: string;
 let look: () => void;
@@ -18,19 +18,10 @@ const scheduler = {
   },
   soon: (callback: () => void) => callback(),
 };
-const logTo = (level: string) => (text: string) => lines.push(`${level} ${text}`);
-const log: Logger = {
-  info: logTo('info'),
-  notice: logTo('notice'),
-  warning: logTo('warning'),
-  error: logTo('error'),
-  raw: logTo('raw'),
-};
-
 function watchOf(file: string): HealthWatch {
   return new HealthWatch(file, {
     scheduler,
-    log,
+    log: lineLog(lines),
     malformed: () => 0,
     report: () => ({ health, reasons: [], peers: [] }),
     tell: () => {},

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { Logger } from '../../../src/base/logger.js';
 import type { WarningFacts, WarningRule } from '../../../src/config/warnings.js';
 import { WarningWatch } from '../../../src/daemon/warning-watch.js';
+import { lineLog } from '../../support/line-log.js';
 
 const LOOK_SECONDS = 5;
 
@@ -25,15 +25,6 @@ const scheduler = {
   },
   soon: (callback: () => void) => callback(),
 };
-const logTo = (level: string) => (text: string) => lines.push(`${level} ${text}`);
-const log: Logger = {
-  info: logTo('info'),
-  notice: logTo('notice'),
-  warning: logTo('warning'),
-  error: logTo('error'),
-  raw: logTo('raw'),
-};
-
 function pass(seconds: number): void {
   const until = nowMs + seconds * 1000;
   while (wakeAt !== null && wakeAt.ms <= until) {
@@ -62,7 +53,7 @@ function start(rule: Partial<WarningRule> = {}): void {
     if (fails) throw new Error('no answer');
     return {} as WarningFacts;
   };
-  watch = new WarningWatch({ clock: clock as never, scheduler, log, observe, rules });
+  watch = new WarningWatch({ clock: clock as never, scheduler, log: lineLog(lines), observe, rules });
   watch.start();
 }
 
@@ -201,7 +192,7 @@ describe('the watch of warnings', () => {
       return {} as WarningFacts;
     };
     const prepare = (ready: () => void): void => void questions.push(ready);
-    watch = new WarningWatch({ clock: clock as never, scheduler, log, prepare, observe, rules: [] });
+    watch = new WarningWatch({ clock: clock as never, scheduler, log: lineLog(lines), prepare, observe, rules: [] });
     watch.start();
     pass(60);
     expect([questions.length, looks]).toEqual([1, 0]);

@@ -3,7 +3,7 @@ import { silentLogger } from '../../../src/base/logger.js';
 import { TURN_MS } from '../../../src/base/turn.js';
 import { EventSource, type EventSourceEvents } from '../../../src/kernel/events.js';
 import { closeSocket, sendBatch } from '../../../src/native/index.js';
-import { openOwnSocket } from '../../support/own-socket.js';
+import { openOwnSocket } from '../../../src/native/own-socket.js';
 
 const LIMIT = 8;
 const closing: (() => void)[] = [];

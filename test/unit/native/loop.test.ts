@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { DurationHistogram } from '../../../src/base/histogram.js';
 import { POLL_READABLE } from '../../../src/native/constants.js';
 import { closeSocket, meterLoop, Poll, sendBatch } from '../../../src/native/index.js';
-import { openOwnSocket } from '../../support/own-socket.js';
+import { openOwnSocket } from '../../../src/native/own-socket.js';
 
 const turns = new DurationHistogram();
 const work = new DurationHistogram();
